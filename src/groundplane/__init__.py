@@ -1,0 +1,1 @@
+"""Groundplane turns a company's own servers into a cloud."""
