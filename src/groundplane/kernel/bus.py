@@ -1,0 +1,82 @@
+"""NATS and JetStream: at-least-once delivery of small messages. Nothing is true because a message says so twice, or not."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.client import JetStreamContext
+from nats.js.errors import BucketNotFoundError, NotFoundError
+from nats.js.kv import KeyValue
+
+log = structlog.get_logger()
+
+DEDUPLICATION_SECONDS = 120.0
+
+
+@dataclass
+class Bus:
+    """A connection that reconnects for ever. `nats` is the client, `js` its JetStream context."""
+
+    nats: Client
+    js: JetStreamContext
+
+    @classmethod
+    async def connect(cls, url: str, name: str) -> Self:
+        """Connect, waiting for a server that is not there yet. Raises nats' errors for a refused credential."""
+
+        async def on_error(error: Exception) -> None:
+            log.warning("bus.error", error=repr(error))
+
+        client = await nats.connect(
+            url, name=name, max_reconnect_attempts=-1, reconnect_time_wait=0.2, error_cb=on_error, allow_reconnect=True
+        )
+        return cls(client, client.jetstream(timeout=5))
+
+    async def publish(self, subject: str, payload: bytes, message_id: str) -> None:
+        """Publish into a stream and wait until it is stored. The same `message_id` within two minutes is dropped."""
+        await self.js.publish(subject, payload, headers={"Nats-Msg-Id": message_id})
+
+    async def ensure_stream(self, name: str, subjects: str) -> None:
+        """Make a work-queue stream, kept on disk, whose messages go once they are acknowledged."""
+        config = StreamConfig(
+            name=name,
+            subjects=[subjects],
+            retention=RetentionPolicy.WORK_QUEUE,
+            storage=StorageType.FILE,
+            duplicate_window=DEDUPLICATION_SECONDS,
+        )
+        try:
+            await self.js.stream_info(name)
+            await self.js.update_stream(config)
+        except NotFoundError:
+            await self.js.add_stream(config)
+
+    async def ensure_consumer(
+        self, stream: str, name: str, subject: str, *, ack_wait_seconds: float = 30, max_ack_pending: int = 1024
+    ) -> None:
+        """Make a durable pull consumer with explicit acknowledgement."""
+        await self.js.add_consumer(
+            stream,
+            ConsumerConfig(
+                durable_name=name,
+                filter_subject=subject,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ack_wait_seconds,
+                max_ack_pending=max_ack_pending,
+            ),
+        )
+
+    async def ensure_bucket(self, name: str, ttl_seconds: float) -> KeyValue:
+        """Make a key-value bucket whose entries vanish `ttl_seconds` after their last write."""
+        try:
+            return await self.js.key_value(name)
+        except BucketNotFoundError:
+            return await self.js.create_key_value(bucket=name, ttl=ttl_seconds, history=1)
+
+    async def close(self) -> None:
+        """Send what is buffered, then disconnect."""
+        if not self.nats.is_closed:
+            await self.nats.drain()

@@ -1,0 +1,72 @@
+"""Settings of every process: environment (`GROUNDPLANE_…`) over a file (`groundplane.toml` in the data directory).
+
+Validated at the start, and refused with a sentence. Secrets are never printed or logged.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+def default_data_directory(name: str = "default") -> Path:
+    """`/var/lib/groundplane/NAME` as root, else `~/.local/share/groundplane/NAME`."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/groundplane") / name
+    return Path.home() / ".local/share/groundplane" / name
+
+
+class Settings(BaseSettings):
+    """What a process needs to know of its surroundings."""
+
+    model_config = SettingsConfigDict(env_prefix="GROUNDPLANE_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(default_factory=default_data_directory)
+    database_url: SecretStr = SecretStr("")
+    nats_url: SecretStr = SecretStr("")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8700, ge=1, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    data_plane: Literal["local", "simulated"] = "local"
+    simulated_hosts: int = Field(default=1, ge=1, le=10_000)
+    access_token_seconds: int = Field(default=900, ge=60, le=86_400)
+    max_image_bytes: int = Field(default=64 << 30, ge=1)
+    look_seconds: float = Field(default=30.0, gt=0)
+    database_pool: int = Field(default=16, ge=1, le=200)
+
+    @property
+    def api_url(self) -> str:
+        """Where the api listens."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def blob_directory(self) -> Path:
+        """Where uploaded images lie."""
+        return self.data_dir / "blobs"
+
+    @property
+    def key_directory(self) -> Path:
+        """Where the platform's own keys lie; only the control plane reads it."""
+        return self.data_dir / "keys"
+
+    @property
+    def agent_token_file(self) -> Path:
+        """The local agent's credential for the api."""
+        return self.data_dir / "agent" / "token"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments over environment over the file in the data directory."""
+        del dotenv_settings, file_secret_settings
+        directory = Path(os.environ.get("GROUNDPLANE_DATA_DIR") or default_data_directory())
+        file = TomlConfigSettingsSource(settings_cls, toml_file=directory / "groundplane.toml")
+        return init_settings, env_settings, file
