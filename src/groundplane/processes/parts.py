@@ -1,0 +1,173 @@
+"""Declares the parts of an installation: which processes and steps, with which environment and needs.
+
+Starts nothing itself; the supervisor is handed what this returns.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from groundplane.processes.embedded import Nats, Postgres
+from groundplane.processes.engines import DataPlane
+from groundplane.processes.kvm import kvm_verdict
+from groundplane.processes.layout import Endpoints, Installation, Layout, port_is_free
+from groundplane.processes.pids import ProcessRef
+from groundplane.processes.supervisor import Hook, Part, PartFailedError, Probe, Service, Step, survivors
+
+MAIN = "groundplane.processes.main"
+HOST = "host-1"
+"""Name of this machine as the one host of the local data plane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """All parts of an installation, and where they are to be reached."""
+
+    parts: tuple[Part, ...]
+    endpoints: Endpoints
+
+
+def compose(layout: Layout, installation: Installation) -> Composition:
+    """Declare what `groundplane up` runs for this installation.
+
+    Raises:
+        PartFailedError: a binary is missing or cannot be run.
+    """
+    alive = {name: ref for name, ref, _ in survivors(layout)}
+    parts: list[Part] = []
+    base: list[str] = []
+    nats_port = None
+    if not (database_url := os.environ.get("GROUNDPLANE_DATABASE_URL", "")):
+        postgres = Postgres(layout)
+        parts.append(postgres.service())
+        base.append("postgres")
+        database_url = postgres.url
+    if not (nats_url := os.environ.get("GROUNDPLANE_NATS_URL", "")):
+        nats = Nats(layout, alive.get("nats"))
+        parts.append(nats.service())
+        base.append("nats")
+        nats_url, nats_port = nats.url, nats.port
+    plane = DataPlane(layout, HOST) if installation.data_plane == "local" else None
+    if plane is not None:
+        parts += [*plane.parts(), Step("kvm", _probe_kvm(layout), plane="data")]
+    endpoints = Endpoints(
+        name=installation.name,
+        data_dir=str(layout.root),
+        data_plane=installation.data_plane,
+        simulated_hosts=installation.simulated_hosts,
+        api=f"http://127.0.0.1:{installation.port}",
+        database_url=database_url,
+        nats_url=nats_url,
+        nats_port=nats_port,
+        pool_path=str(layout.pools / "default"),
+        blobs_path=str(layout.blobs),
+        **(plane.addresses() if plane is not None else {}),
+    )
+    agent_needs = tuple(part.name for part in parts if part.plane == "data")
+    parts += control_services(layout, endpoints, tuple(base), agent_needs)
+    return Composition(tuple(parts), endpoints)
+
+
+def control_services(
+    layout: Layout, endpoints: Endpoints, base: tuple[str, ...], agent_needs: tuple[str, ...]
+) -> list[Part]:
+    """Declare migrations, api, worker and agent; the agent is not told where the database is."""
+    port = int(endpoints.api.rsplit(":", 1)[1])
+    common = {
+        **os.environ,
+        "GROUNDPLANE_DATA_DIR": str(layout.root),
+        "GROUNDPLANE_NATS_URL": endpoints.nats_url,
+        "GROUNDPLANE_API_URL": endpoints.api,
+        "GROUNDPLANE_API_PORT": str(port),
+        "GROUNDPLANE_DATA_PLANE": endpoints.data_plane,
+        "GROUNDPLANE_SIMULATED_HOSTS": str(endpoints.simulated_hosts),
+    }
+    common.pop("GROUNDPLANE_DATABASE_URL", None)
+    with_database = {**common, "GROUNDPLANE_DATABASE_URL": endpoints.database_url}
+
+    async def port_unclaimed() -> None:
+        if not port_is_free(port):
+            raise PartFailedError(
+                f"127.0.0.1:{port} is taken by somebody else{_listener(port)}. Name another port: groundplane up --port N"
+            )
+
+    async def api_ready(_pid: int) -> bool:
+        return await http_status(port, "/readyz") == 200
+
+    return [
+        Step("migrate", _logged(layout, "migrate", _python("migrate"), with_database), needs=base),
+        Service(
+            "api", _python("api"), api_ready, needs=("migrate",), env=with_database, prepare=port_unclaimed,
+            stop_seconds=15,
+        ),
+        Service(
+            "worker", _python("worker"), _wrote_pid(layout.ready("worker")), needs=("migrate",), env=with_database,
+            stop_seconds=15,
+        ),
+        Service(
+            "agent", _python("agent"), _wrote_pid(layout.ready("agent")), needs=("migrate", *agent_needs), env=common,
+            stop_seconds=15,
+        ),
+    ]  # fmt: skip
+
+
+def _python(command: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", MAIN, command)
+
+
+def _logged(layout: Layout, name: str, argv: tuple[str, ...], env: Mapping[str, str]) -> Hook:
+    async def run() -> None:
+        with layout.log(name).open("ab") as output:
+            process = await asyncio.create_subprocess_exec(*argv, env=env, cwd="/", stdout=output, stderr=output)
+            try:
+                code = await process.wait()
+            except asyncio.CancelledError:
+                process.terminate()
+                raise
+        if code != 0:
+            raise PartFailedError(f"{' '.join(argv[2:])} ended with status {code}")
+
+    return run
+
+
+def _probe_kvm(layout: Layout) -> Hook:
+    async def run() -> None:
+        await asyncio.to_thread(kvm_verdict, layout.root)
+
+    return run
+
+
+def _wrote_pid(path: Path) -> Probe:
+    async def ready(pid: int) -> bool:
+        return path.is_file() and path.read_text().strip() == str(pid)
+
+    return ready
+
+
+async def http_status(port: int, path: str) -> int:
+    """Return the status of a GET on this machine, e.g. 200.
+
+    Raises:
+        OSError: nobody answers there.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        words = (await reader.readline()).split()
+    finally:
+        writer.close()
+    return int(words[1]) if len(words) > 1 else 0
+
+
+def _listener(port: int) -> str:
+    """Say who listens on the port, as far as we may see."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            ref = ProcessRef.of(connection.pid)
+            return f" (pid {connection.pid}: {ref.command()[:80]})" if ref else ""
+    return ""
