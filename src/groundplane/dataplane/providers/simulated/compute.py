@@ -58,7 +58,7 @@ class SimulatedCompute:
         found = self._engine.find(key)
         if found is None or not found.present:
             return b""
-        spec = VmSpec.model_validate(found.spec)
+        spec = VmSpec.model_validate_json(found.spec)
         addresses = [self._address(nic.port_id) for nic in spec.nics]
         return console(spec, addresses, found.boots)[offset : offset + limit]
 
@@ -117,11 +117,10 @@ class SimulatedCompute:
 
     def _require(self, spec: VmSpec) -> None:
         for disk in spec.disks:
-            volume = self._engine.find(Key(self._scope, "volume", disk.volume_id, disk.pool))
-            if volume is None or not volume.present:
+            if not self._engine.holds("volume", disk.volume_id, self._scope, disk.pool):
                 raise transient("not_ready", f"The volume {disk.volume_id} is not there yet.")
         for nic in spec.nics:
-            if self._engine.find_anywhere("port", nic.port_id) is None:
+            if not self._engine.holds("port", nic.port_id):
                 raise transient("not_ready", f"The port {nic.port_id} is not there yet.")
 
     def _plug(self, spec: VmSpec) -> None:
@@ -129,7 +128,7 @@ class SimulatedCompute:
             self._engine.plug(nic.port_id, up=True)
 
     def _unplug(self, machine: Resource) -> None:
-        for nic in VmSpec.model_validate(machine.spec).nics:
+        for nic in VmSpec.model_validate_json(machine.spec).nics:
             self._engine.plug(nic.port_id, up=False)
 
     def _address(self, port_id: UUID) -> str:

@@ -8,7 +8,7 @@ import json
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -42,12 +42,12 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A row of the engine: a resource, or its tombstone. `boots` counts a machine's starts and reboots."""
+    """A row of the engine: a resource, or its tombstone. `spec` is JSON; `boots` counts a machine's starts and reboots."""
 
     key: Key
     fence: int
     present: bool
-    spec: Mapping[str, JsonValue]
+    spec: str
     observed: Observed
     boots: int
     changed_at: float
@@ -102,6 +102,14 @@ class SimulatedEngine:
         if found is not None and found.fence > fence:
             raise stale_fence(found.fence, fence)
         return found
+
+    def holds(self, kind: SpecKind, resource_id: UUID, scope: str | None = None, pool: str = "") -> bool:
+        """Is the resource present in this scope and pool, or (no scope) anywhere?"""
+        found = self._database.execute(
+            "SELECT 1 FROM resource WHERE kind = ?1 AND id = ?2 AND (?3 IS NULL OR scope = ?3 AND pool = ?4) AND present = 1",
+            (kind, str(resource_id), scope, pool),
+        )
+        return found.fetchone() is not None
 
     def find_anywhere(self, kind: SpecKind, resource_id: UUID) -> Resource | None:
         """The present resource of this id, whatever host or network has it."""
@@ -223,12 +231,12 @@ class SimulatedEngine:
             observed = {**kept, **power}
             starts = power["power"] == "running" and found.observed["power"] != "running"
             self._update(found, observed=observed, boots=found.boots + starts)
-            for nic in VmSpec.model_validate(found.spec).nics:
+            for nic in VmSpec.model_validate_json(found.spec).nics:
                 self.plug(nic.port_id, up=power["power"] == "running")
             self.tell(found.key.scope, State(kind="vm", id=vm_id, fence=found.fence, observed=observed))
 
     def _unplug(self, vm: Resource) -> None:
-        for nic in VmSpec.model_validate(vm.spec).nics:
+        for nic in VmSpec.model_validate_json(vm.spec).nics:
             self.plug(nic.port_id, up=False)
 
     def _existing(self, kind: SpecKind, resource_id: UUID) -> Resource:
@@ -238,8 +246,8 @@ class SimulatedEngine:
         return found
 
     def _update(self, found: Resource, observed: Observed, boots: int | None = None) -> None:
-        spec = json.dumps(found.spec)
-        self._write(found.key, found.fence, spec=spec, observed=observed, boots=found.boots if boots is None else boots)
+        boots = found.boots if boots is None else boots
+        self._write(found.key, found.fence, spec=found.spec, observed=observed, boots=boots)
 
     def _write(
         self,
@@ -274,7 +282,7 @@ def _resource(row: sqlite3.Row) -> Resource:
         key=Key(row["scope"], row["kind"], UUID(row["id"]), row["pool"]),
         fence=row["fence"],
         present=bool(row["present"]),
-        spec=json.loads(row["spec"]),
+        spec=row["spec"],
         observed=json.loads(row["observed"]),
         boots=row["boots"],
         changed_at=row["changed_at"],

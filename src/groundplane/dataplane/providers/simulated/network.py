@@ -62,8 +62,7 @@ class SimulatedNetwork:
         return {"up": self._engine.is_plugged(spec.id), "address": spec.address, "mac": spec.mac}
 
     def _require(self, kind: SpecKind, needed: UUID) -> None:
-        found = self._engine.find(Key(self._scope, kind, needed))
-        if found is None or not found.present:
+        if not self._engine.holds(kind, needed, self._scope):
             raise transient("not_ready", f"The {kind} {needed} is not there yet.")
 
 
