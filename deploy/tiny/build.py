@@ -79,7 +79,7 @@ MODULES = (
     "button",
     "evdev",
 )
-KERNEL_ARGUMENTS = "console=ttyS0,115200 quiet loglevel=3 panic=1 random.trust_cpu=on net.ifnames=0"
+KERNEL_ARGUMENTS = "console=ttyS0,115200 quiet loglevel=3 panic=1 cryptomgr.notests nokaslr"
 
 SECTOR = 512
 MIB = 1024 * 1024
@@ -285,7 +285,7 @@ def make_initrd(guest: Path, kernel_tree: Path) -> bytes:
         executable = bool(path.stat().st_mode & stat.S_IXUSR)
         archive.file(str(path.relative_to(GUEST_TREE)), path.read_bytes(), executable=executable)
     add_modules(archive, kernel_tree)
-    return gzip.compress(archive.close(), compresslevel=9, mtime=0)
+    return gzip.compress(archive.close(), compresslevel=6, mtime=0)
 
 
 class Disk:
@@ -349,7 +349,15 @@ class Disk:
 
 
 def boot_menu() -> bytes:
-    lines = ("DEFAULT tiny", "PROMPT 0", "NOESCAPE 1", "LABEL tiny", "LINUX vmlinuz", "INITRD initrd", f"APPEND {KERNEL_ARGUMENTS}")
+    lines = (
+        "DEFAULT tiny",
+        "PROMPT 0",
+        "NOESCAPE 1",
+        "LABEL tiny",
+        "LINUX vmlinuz",
+        "INITRD initrd",
+        f"APPEND {KERNEL_ARGUMENTS}",
+    )
     return ("\n".join(lines) + "\n").encode()
 
 
