@@ -38,15 +38,17 @@ class Tx:
 
     async def fetch(self, sql: str, *values: object) -> Sequence[Row]:
         """All rows."""
-        return await self.connection.fetch(sql, *values)  # type: ignore[no-any-return]  # asyncpg is untyped here
+        rows: Sequence[Row] = await self.connection.fetch(sql, *values)
+        return rows
 
     async def row(self, sql: str, *values: object) -> Row | None:
         """The first row, or None."""
-        return await self.connection.fetchrow(sql, *values)
+        row: Row | None = await self.connection.fetchrow(sql, *values)
+        return row
 
     async def one(self, sql: str, *values: object) -> Row:
         """The first row; LookupError when there is none."""
-        row = await self.connection.fetchrow(sql, *values)
+        row: Row | None = await self.connection.fetchrow(sql, *values)
         if row is None:
             raise LookupError(sql)
         return row

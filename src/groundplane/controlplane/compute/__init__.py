@@ -1,0 +1,1 @@
+"""Compute: virtual machines and what goes into them."""

@@ -1,0 +1,1 @@
+"""The fleet: clusters, providers, agents, hosts, pools, and where things are placed. The operators' own resources."""

@@ -1,0 +1,1 @@
+"""Virtual networks: networks, subnets, ports and security groups."""

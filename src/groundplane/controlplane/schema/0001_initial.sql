@@ -63,6 +63,11 @@ DECLARE
     after jsonb;
     before jsonb;
 BEGIN
+    -- A fence is a token, not a state: raising it alone is told by the job's own events.
+    IF TG_OP = 'UPDATE' AND NEW.reason IS NULL AND NEW.fence > OLD.fence
+       AND to_jsonb(NEW) - 'fence' = to_jsonb(OLD) - 'fence' THEN
+        RETURN NEW;
+    END IF;
     IF NEW.reason IS NULL THEN
         RAISE EXCEPTION 'a change of resource % says no reason', NEW.id USING ERRCODE = 'check_violation';
     END IF;
@@ -87,7 +92,7 @@ END $$;
 CREATE TRIGGER resource_journal BEFORE INSERT OR UPDATE ON resource FOR EACH ROW EXECUTE FUNCTION resource_journal();
 
 CREATE TABLE label (
-    resource_id     uuid NOT NULL REFERENCES resource (id) ON DELETE CASCADE,
+    resource_id     uuid NOT NULL REFERENCES resource (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     organization_id uuid,
     kind            text NOT NULL,
     key             text NOT NULL,
@@ -99,7 +104,7 @@ CREATE INDEX label_equals ON label (organization_id, kind, key, value, resource_
 -- Who uses whom, as what. A living link keeps its target from being deleted: admission of a delete sets `linkable` to
 -- false, which the foreign key refuses while links stand.
 CREATE TABLE link (
-    source_id       uuid NOT NULL REFERENCES resource (id) ON DELETE CASCADE,
+    source_id       uuid NOT NULL REFERENCES resource (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     target_id       uuid NOT NULL,
     role            text NOT NULL,
     target_linkable boolean NOT NULL DEFAULT true CHECK (target_linkable),
@@ -110,14 +115,15 @@ CREATE INDEX link_of_target ON link (target_id);
 
 CREATE TABLE secret (
     id              uuid PRIMARY KEY,
-    resource_id     uuid NOT NULL REFERENCES resource (id) ON DELETE CASCADE,
+    resource_id     uuid NOT NULL REFERENCES resource (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     organization_id uuid,
     envelope        bytea NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX secret_of_resource ON secret (resource_id);
 
--- Claims -------------------------------------------------------------------------------------------------------------
+-- Claims (written before the resource's own row, so that the row and its journal entry are written once: hence the
+-- deferred keys) -------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE quota_limit (
     scope_id   uuid PRIMARY KEY,             -- a project, or the nil uuid: the default of every project
@@ -136,7 +142,7 @@ INSERT INTO quota_limit VALUES
     ('00000000-0000-0000-0000-000000000000', 10000, 20000, 20000000, 20000, 200000, 1000, 20000, 1000, 1000, 1000);
 
 CREATE TABLE quota_usage (
-    scope_id   uuid PRIMARY KEY REFERENCES resource (id),
+    scope_id   uuid PRIMARY KEY REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     vms        bigint NOT NULL DEFAULT 0 CHECK (vms >= 0),
     vcpus      bigint NOT NULL DEFAULT 0 CHECK (vcpus >= 0),
     memory_mib bigint NOT NULL DEFAULT 0 CHECK (memory_mib >= 0),
@@ -151,13 +157,13 @@ CREATE TABLE quota_usage (
 
 -- What a resource holds of its project's quota, so that a release gives back exactly what was claimed.
 CREATE TABLE quota_claim (
-    resource_id uuid PRIMARY KEY REFERENCES resource (id),
+    resource_id uuid PRIMARY KEY REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     scope_id    uuid NOT NULL,
     amounts     jsonb NOT NULL
 );
 
 CREATE TABLE host_capacity (
-    host_id     uuid PRIMARY KEY REFERENCES resource (id),
+    host_id     uuid PRIMARY KEY REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     cluster_id  uuid NOT NULL,
     open        boolean NOT NULL DEFAULT true,   -- takes new machines
     vcpus       bigint NOT NULL,
@@ -169,7 +175,7 @@ CREATE TABLE host_capacity (
 );
 
 CREATE TABLE placement (
-    resource_id uuid PRIMARY KEY REFERENCES resource (id),
+    resource_id uuid PRIMARY KEY REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     host_id     uuid NOT NULL REFERENCES host_capacity (host_id),
     vcpus       bigint NOT NULL,
     memory_mib  bigint NOT NULL
@@ -177,7 +183,7 @@ CREATE TABLE placement (
 CREATE INDEX placement_of_host ON placement (host_id);
 
 CREATE TABLE pool_capacity (
-    pool_id    uuid PRIMARY KEY REFERENCES resource (id),
+    pool_id    uuid PRIMARY KEY REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     host_id    uuid NOT NULL,
     cluster_id uuid NOT NULL,
     gib        bigint NOT NULL,
@@ -187,7 +193,7 @@ CREATE TABLE pool_capacity (
 CREATE INDEX pool_of_host ON pool_capacity (host_id);
 
 CREATE TABLE pool_share (
-    resource_id uuid PRIMARY KEY REFERENCES resource (id),
+    resource_id uuid PRIMARY KEY REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     pool_id     uuid NOT NULL REFERENCES pool_capacity (pool_id),
     gib         bigint NOT NULL
 );
@@ -200,7 +206,7 @@ CREATE TABLE image_copy (
 );
 
 CREATE TABLE subnet_range (
-    subnet_id  uuid PRIMARY KEY REFERENCES resource (id),
+    subnet_id  uuid PRIMARY KEY REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     network_id uuid NOT NULL,
     range      inet NOT NULL,
     next_host  bigint NOT NULL DEFAULT 2,        -- where the search for a free address begins
@@ -210,7 +216,7 @@ CREATE TABLE subnet_range (
 CREATE TABLE address (
     subnet_id uuid NOT NULL REFERENCES subnet_range (subnet_id),
     address   inet NOT NULL,
-    port_id   uuid NOT NULL REFERENCES resource (id),
+    port_id   uuid NOT NULL REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     mac       macaddr NOT NULL,
     PRIMARY KEY (subnet_id, address),
     UNIQUE (mac)
@@ -218,7 +224,7 @@ CREATE TABLE address (
 CREATE INDEX address_of_port ON address (port_id);
 
 CREATE TABLE usage_span (
-    resource_id     uuid NOT NULL REFERENCES resource (id),
+    resource_id     uuid NOT NULL REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     meter           text NOT NULL,
     amount          bigint NOT NULL,
     organization_id uuid,
@@ -288,7 +294,7 @@ CREATE TRIGGER job_moved AFTER UPDATE ON job FOR EACH ROW
 
 -- One change of a resource at a time.
 CREATE TABLE change_claim (
-    resource_id uuid PRIMARY KEY REFERENCES resource (id),
+    resource_id uuid PRIMARY KEY REFERENCES resource (id) DEFERRABLE INITIALLY DEFERRED,
     job_id      uuid NOT NULL REFERENCES job (id)
 );
 CREATE INDEX change_claim_of_job ON change_claim (job_id);

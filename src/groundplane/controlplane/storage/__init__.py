@@ -1,0 +1,1 @@
+"""Storage: images and volumes."""

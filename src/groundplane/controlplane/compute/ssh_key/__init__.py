@@ -1,0 +1,59 @@
+"""SSH keys: public keys that machines let in."""
+
+import base64
+import hashlib
+from typing import Annotated
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from pydantic import Field
+
+from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.kernel.errors import InvalidRequestError
+
+
+class BadPublicKeyError(InvalidRequestError):
+    """This is not an SSH public key. Paste the one line of a .pub file, as in `ssh-ed25519 AAAA… you@there`."""
+
+    code = "bad_public_key"
+
+
+class SshKeyRequest(Strict):
+    """The one line of a `.pub` file."""
+
+    public_key: Annotated[str, Field(min_length=20, max_length=8192)]
+
+
+class SshKeySpec(Strict):
+    """The key, and its fingerprint as ssh-keygen shows it."""
+
+    public_key: str
+    fingerprint: str
+
+
+async def admit(_creation: Creation, request: SshKeyRequest) -> SshKeySpec:
+    """Only what is a public key is kept, so that nothing else reaches a guest."""
+    line = request.public_key.strip()
+    try:
+        if "\n" in line or "\r" in line:
+            raise BadPublicKeyError
+        load_ssh_public_key(line.encode("ascii"))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadPublicKeyError from error
+    digest = hashlib.sha256(base64.b64decode(line.split()[1])).digest()
+    return SshKeySpec(public_key=line, fingerprint="SHA256:" + base64.b64encode(digest).decode().rstrip("="))
+
+
+SSH_KEY = Kind(
+    name="ssh_key",
+    plural="ssh-keys",
+    prefix="key",
+    service="compute",
+    namespace="tenant",
+    summary="A public key that machines let in.",
+    spec=SshKeySpec,
+    create=SshKeyRequest,
+    admit=admit,
+    quota=lambda _spec: {"ssh_keys": 1},
+)

@@ -1,0 +1,33 @@
+"""Agents: the processes that serve a cluster. Their credential is made by the operators."""
+
+from groundplane.controlplane.fleet.cluster import CLUSTER
+from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources.fields import Reference, Strict
+from groundplane.controlplane.resources.kind import Creation, Kind
+
+
+class AgentSpec(Strict):
+    """Serves one cluster."""
+
+    cluster: Reference
+
+
+async def admit(creation: Creation, request: AgentSpec) -> AgentSpec:
+    """Belongs to a cluster."""
+    cluster = await store.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
+    creation.cluster_id = cluster.id
+    creation.links.append((cluster.id, "cluster"))
+    return AgentSpec(cluster=CLUSTER.public_id(cluster.id))
+
+
+AGENT = Kind(
+    name="agent",
+    plural="agents",
+    prefix="agt",
+    service="fleet",
+    namespace="ops",
+    summary="A process that carries out a cluster's tasks on its engines.",
+    spec=AgentSpec,
+    create=AgentSpec,
+    admit=admit,
+)

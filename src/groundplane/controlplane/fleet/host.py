@@ -1,0 +1,91 @@
+"""Hosts: the servers that virtual machines run on, and how much of each is given away."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from groundplane.controlplane.fleet.cluster import CLUSTER
+from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources.fields import Reference, Strict
+from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.manager import ResourceManager
+from groundplane.controlplane.resources.problems import InUseError
+from groundplane.controlplane.resources.resource import Resource
+from groundplane.kernel.database import CheckViolationError, Tx
+
+Vcpus = Annotated[int, Field(ge=1, le=100_000, description="Virtual CPUs that may be given away on this host.")]
+MemoryMib = Annotated[int, Field(ge=64, le=1 << 30, description="Memory in MiB that may be given away on this host.")]
+
+
+class HostSpec(Strict):
+    """A server of a cluster. `open` is whether new machines are placed on it."""
+
+    cluster: Reference
+    vcpus: Vcpus
+    memory_mib: MemoryMib
+    open: bool = True
+
+
+class HostUpdate(Strict):
+    """What may change while machines run on it."""
+
+    vcpus: Vcpus | None = None
+    memory_mib: MemoryMib | None = None
+    open: bool | None = None
+
+
+async def admit(creation: Creation, request: HostSpec) -> HostSpec:
+    """Belongs to a cluster; its capacity begins with nothing given away."""
+    cluster = await store.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
+    creation.cluster_id, creation.host_id = cluster.id, creation.id
+    creation.links.append((cluster.id, "cluster"))
+    await creation.tx.execute(
+        "INSERT INTO host_capacity (host_id, cluster_id, open, vcpus, memory_mib) VALUES ($1, $2, $3, $4, $5)",
+        creation.id,
+        cluster.id,
+        request.open,
+        request.vcpus,
+        request.memory_mib,
+    )
+    return request.model_copy(update={"cluster": CLUSTER.public_id(cluster.id)})
+
+
+async def revise(_manager: ResourceManager, tx: Tx, resource: Resource, request: HostUpdate) -> HostSpec:
+    """Capacity may not fall below what is given away already."""
+    changes = request.model_dump(exclude_none=True)
+    spec = HostSpec.model_validate({**resource.spec, **changes})
+    try:
+        async with tx.savepoint():
+            await tx.execute(
+                "UPDATE host_capacity SET open = $2, vcpus = $3, memory_mib = $4 WHERE host_id = $1",
+                resource.id,
+                spec.open,
+                spec.vcpus,
+                spec.memory_mib,
+            )
+    except CheckViolationError as error:
+        raise InUseError("Machines on this host hold more than that. Delete some, or ask for more.") from error
+    return spec
+
+
+async def release(tx: Tx, resource: Resource) -> None:
+    """A host with machines or pools stays: links of its pools and placements refuse."""
+    if await tx.value("SELECT count(*) FROM placement WHERE host_id = $1", resource.id):
+        raise InUseError("Machines still run on this host. Delete them first.")
+    await tx.execute("DELETE FROM host_capacity WHERE host_id = $1", resource.id)
+
+
+HOST = Kind(
+    name="host",
+    plural="hosts",
+    prefix="hst",
+    service="fleet",
+    namespace="ops",
+    summary="A server that virtual machines run on.",
+    spec=HostSpec,
+    create=HostSpec,
+    update=HostUpdate,
+    admit=admit,
+    revise=revise,
+    release=release,
+)

@@ -1,0 +1,59 @@
+"""Pools: where a host keeps volumes, and how much of each is given away."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from groundplane.controlplane.fleet.host import HOST
+from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources.fields import Name, Reference, Strict
+from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.problems import InUseError
+from groundplane.controlplane.resources.resource import Resource
+from groundplane.kernel.database import Tx
+
+
+class PoolSpec(Strict):
+    """A storage pool of a host. `engine_name` is what the storage engine calls it; `gib` may be given away."""
+
+    host: Reference
+    engine_name: Name
+    gib: Annotated[int, Field(ge=1, le=1 << 40)]
+
+
+async def admit(creation: Creation, request: PoolSpec) -> PoolSpec:
+    """Belongs to a host; its capacity begins with nothing given away."""
+    host = await store.refer(creation.tx, HOST, None, request.host, field="host")
+    creation.cluster_id, creation.host_id = host.cluster_id, host.id
+    creation.links.append((host.id, "host"))
+    await creation.tx.execute(
+        "INSERT INTO pool_capacity (pool_id, host_id, cluster_id, gib) VALUES ($1, $2, $3, $4)",
+        creation.id,
+        host.id,
+        host.cluster_id,
+        request.gib,
+    )
+    return request.model_copy(update={"host": HOST.public_id(host.id)})
+
+
+async def release(tx: Tx, resource: Resource) -> None:
+    """A pool with volumes or copies of images stays."""
+    if await tx.value("SELECT count(*) FROM pool_share WHERE pool_id = $1", resource.id):
+        raise InUseError("Volumes still lie in this pool. Delete them first.")
+    if await tx.value("SELECT count(*) FROM image_copy WHERE pool_id = $1", resource.id):
+        raise InUseError("Copies of images still lie in this pool. Delete the images first.")
+    await tx.execute("DELETE FROM pool_capacity WHERE pool_id = $1", resource.id)
+
+
+POOL = Kind(
+    name="pool",
+    plural="pools",
+    prefix="poo",
+    service="fleet",
+    namespace="ops",
+    summary="Where a host keeps volumes.",
+    spec=PoolSpec,
+    create=PoolSpec,
+    admit=admit,
+    release=release,
+)

@@ -1,0 +1,62 @@
+"""Networks: a layer 2 of a project's own."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from groundplane.contracts.specs import NetworkSpec as EngineSpec
+from groundplane.contracts.tasks import NETWORK_SCOPE
+from groundplane.controlplane.fleet import placement
+from groundplane.controlplane.jobs.job import Job
+from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
+from groundplane.controlplane.network.asking import cluster_of
+from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.kernel.database import Tx
+
+
+class NetworkSpec(Strict):
+    """`mtu` in bytes: what guests are told; the default leaves room for Geneve on an underlay of 1500."""
+
+    mtu: Annotated[int, Field(ge=576, le=8942)] = 1442
+
+
+async def admit(creation: Creation, request: NetworkSpec) -> NetworkSpec:
+    """A network lives in one cluster."""
+    creation.cluster_id = await placement.default_cluster(creation.tx)
+    return request
+
+
+async def ensure(tx: Tx, job: Job) -> Move:
+    """The network engine holds the network."""
+    network = await store.load(tx, job.resource_id)
+    spec = NetworkSpec.model_validate(network.spec)
+    want = EngineSpec(id=network.id, mtu=spec.mtu)
+    return Ask(cluster_of(network), NETWORK_SCOPE, [want], then="done")
+
+
+async def remove(tx: Tx, job: Job) -> Move:
+    """The network engine holds nothing of it."""
+    network = await store.load(tx, job.resource_id)
+    return Ask(cluster_of(network), NETWORK_SCOPE, [Absent("network", network.id)], then="done")
+
+
+ENSURE = Workflow("network.ensure", version=1, steps={"ensure": ensure, "done": done})
+DELETE = Workflow("network.delete", version=1, steps={"remove": remove, "done": done})
+
+NETWORK = Kind(
+    name="network",
+    plural="networks",
+    prefix="net",
+    service="network",
+    namespace="tenant",
+    summary="A layer 2 network of the project's own.",
+    spec=NetworkSpec,
+    create=NetworkSpec,
+    admit=admit,
+    on_create=ENSURE,
+    on_delete=DELETE,
+    quota=lambda _spec: {"networks": 1},
+    inventory=True,
+)

@@ -1,0 +1,110 @@
+"""Security groups: rules of what may reach a port and what it may reach. What no rule allows is dropped."""
+
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from groundplane.contracts.specs import Rule as EngineRule
+from groundplane.contracts.specs import SecurityGroupSpec as EngineSpec
+from groundplane.contracts.tasks import NETWORK_SCOPE
+from groundplane.controlplane.fleet import placement
+from groundplane.controlplane.jobs.job import Job
+from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
+from groundplane.controlplane.network.asking import cluster_of
+from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.manager import ResourceManager
+from groundplane.controlplane.resources.resource import Resource
+from groundplane.kernel.database import Tx
+
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _any_cidr(text: str) -> str:
+    return str(IPv4Network(text, strict=True))
+
+
+class Rule(Strict):
+    """One kind of traffic that is allowed. `remote` is a range, `self` (members of this group), or null: everywhere."""
+
+    direction: Literal["ingress", "egress"]
+    protocol: Literal["tcp", "udp", "icmp", "any"] = "any"
+    port_min: PortNumber | None = None
+    port_max: PortNumber | None = None
+    remote: Literal["self"] | Annotated[str, AfterValidator(_any_cidr), Field(max_length=18)] | None = None
+
+    @model_validator(mode="after")
+    def ports_make_sense(self) -> "Rule":
+        """Ports belong to tcp and udp, and come in order."""
+        if self.protocol not in {"tcp", "udp"} and (self.port_min or self.port_max):
+            raise ValueError("only tcp and udp have ports")
+        if self.port_min and self.port_max and self.port_min > self.port_max:
+            raise ValueError("port_min is greater than port_max")
+        return self
+
+
+class SecurityGroupSpec(Strict):
+    """At most 100 rules; without any, only replies and DHCP pass."""
+
+    rules: Annotated[list[Rule], Field(max_length=100)] = []
+
+
+async def admit(creation: Creation, request: SecurityGroupSpec) -> SecurityGroupSpec:
+    """A group lives in one cluster."""
+    creation.cluster_id = await placement.default_cluster(creation.tx)
+    return request
+
+
+async def revise(_manager: ResourceManager, _tx: Tx, _resource: Resource, request: SecurityGroupSpec) -> SecurityGroupSpec:
+    """The rules are replaced as a whole."""
+    return request
+
+
+async def ensure(tx: Tx, job: Job) -> Move:
+    """The network engine holds the rules."""
+    group = await store.load(tx, job.resource_id)
+    spec = SecurityGroupSpec.model_validate(group.spec)
+    want = EngineSpec(id=group.id, rules=tuple(_engine_rule(group, rule) for rule in spec.rules))
+    return Ask(cluster_of(group), NETWORK_SCOPE, [want], then="done")
+
+
+def _engine_rule(group: Resource, rule: Rule) -> EngineRule:
+    return EngineRule(
+        direction=rule.direction,
+        protocol=rule.protocol,
+        port_min=rule.port_min,
+        port_max=rule.port_max or rule.port_min,
+        remote_cidr=rule.remote if rule.remote != "self" else None,
+        remote_group_id=group.id if rule.remote == "self" else None,
+    )
+
+
+async def remove(tx: Tx, job: Job) -> Move:
+    """The network engine holds nothing of it."""
+    group = await store.load(tx, job.resource_id)
+    return Ask(cluster_of(group), NETWORK_SCOPE, [Absent("security_group", group.id)], then="done")
+
+
+ENSURE = Workflow("security_group.ensure", version=1, steps={"ensure": ensure, "done": done})
+DELETE = Workflow("security_group.delete", version=1, steps={"remove": remove, "done": done})
+
+SECURITY_GROUP = Kind(
+    name="security_group",
+    plural="security-groups",
+    prefix="sg",
+    service="network",
+    namespace="tenant",
+    summary="Rules of what may reach a port and what it may reach.",
+    spec=SecurityGroupSpec,
+    create=SecurityGroupSpec,
+    update=SecurityGroupSpec,
+    admit=admit,
+    revise=revise,
+    on_create=ENSURE,
+    on_update=ENSURE,
+    on_delete=DELETE,
+    quota=lambda _spec: {"security_groups": 1},
+    inventory=True,
+)

@@ -1,0 +1,128 @@
+"""What a Kind is: one declaration from which routes, permissions, audit, claims, jobs and reference docs follow."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from groundplane.controlplane.jobs.workflow import Workflow
+from groundplane.controlplane.resources.fields import Nothing
+from groundplane.controlplane.resources.resource import Resource
+from groundplane.kernel.database import Tx
+from groundplane.kernel.ids import format_id, parse_id
+
+if TYPE_CHECKING:
+    from groundplane.controlplane.resources.manager import ResourceManager
+
+Namespace = Literal["tenant", "ops", "common"]
+
+
+@dataclass
+class Creation:
+    """A create request on its way through admission. The kind adds links, places it, and makes its children.
+
+    `touching` gathers the ids whose change the job will hold: the resource and the children made with it.
+    """
+
+    tx: Tx
+    manager: "ResourceManager"
+    actor_id: UUID | None
+    id: UUID
+    organization_id: UUID | None
+    project_id: UUID | None
+    name: str
+    labels: Mapping[str, str]
+    links: list[tuple[UUID, str]] = field(default_factory=list)
+    touching: list[UUID] = field(default_factory=list)
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+    provider_reference: str | None = None
+
+
+class Admit(Protocol):
+    """Checks a create request against what is there, makes its claims, and answers the spec to store."""
+
+    async def __call__(self, creation: Creation, request: Any, /) -> BaseModel:
+        """Raise a GroundplaneError to refuse: nothing is left of the attempt."""
+
+
+class Revise(Protocol):
+    """Checks an update, adjusts claims, and answers the new spec."""
+
+    async def __call__(self, manager: "ResourceManager", tx: Tx, resource: Resource, request: Any, /) -> BaseModel:
+        """Raise a GroundplaneError to refuse."""
+
+
+Release = Callable[[Tx, Resource], Awaitable[None]]
+Dependants = Callable[["ResourceManager", Tx, Resource], Awaitable[Sequence[Resource]]]
+
+
+async def release_nothing(_tx: Tx, _resource: Resource) -> None:
+    """A kind without claims of its own."""
+
+
+async def no_dependants(_manager: "ResourceManager", _tx: Tx, _resource: Resource) -> Sequence[Resource]:
+    """A kind whose deletion takes nothing else along."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Action:
+    """A verb of a kind beyond create, read, list, update and delete. `apply` answers the new spec."""
+
+    verb: str
+    summary: str
+    apply: Callable[[Resource], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of resource. Kinds without workflows are made and deleted in the request itself.
+
+    spec      what is stored as what should be; ids in it are public text
+    create    the body of a create request; `update` that of a PATCH (None: only labels and the name change)
+    admit     claims and links at creation; revise the same at update; `release` gives back once absence is confirmed
+    owned     what goes when this resource goes, in the same job
+    quota     what it takes of its project's quota; `meters` what it uses right now
+    inventory whether engines report it, and so whether it can drift; `differs` compares a spec with what is observed
+    """
+
+    name: str
+    plural: str
+    prefix: str
+    service: str
+    namespace: Namespace
+    summary: str
+    spec: type[BaseModel]
+    create: type[BaseModel] | None
+    admit: Admit | None = None
+    update: type[BaseModel] | None = None
+    revise: Revise | None = None
+    observed: type[BaseModel] = Nothing
+    release: Release = release_nothing
+    owned: Dependants = no_dependants
+    on_create: Workflow | None = None
+    on_update: Workflow | None = None
+    on_delete: Workflow | None = None
+    actions: tuple[Action, ...] = ()
+    quota: Callable[[Any], Mapping[str, int]] = lambda _spec: {}
+    meters: Callable[[Any, Mapping[str, Any]], Mapping[str, int]] = lambda _spec, _observed: {}
+    inventory: bool = False
+    differs: Callable[[Any, Mapping[str, Any]], Mapping[str, tuple[Any, Any]]] = lambda _spec, _observed: {}
+
+    def public_id(self, value: UUID) -> str:
+        """The id as users see it."""
+        return format_id(self.prefix, value)
+
+    def uuid(self, text: str) -> UUID:
+        """The id behind a public id that we stored ourselves; LookupError when it is not one of this kind."""
+        value = parse_id(self.prefix, text)
+        if value is None:
+            raise LookupError(text)
+        return value
+
+    def permission(self, verb: str) -> str:
+        """The permission that a verb needs: `compute.vm.create`."""
+        return f"{self.service}.{self.name}.{verb}"

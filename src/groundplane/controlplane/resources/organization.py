@@ -1,0 +1,32 @@
+"""Organizations: the tenants. Made by the platform's administrators."""
+
+from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.kernel.errors import GroundplaneError
+
+
+class OrganizationSpec(Strict):
+    """Nothing but its name yet."""
+
+    description: str = ""
+
+
+async def admit(creation: Creation, request: OrganizationSpec) -> OrganizationSpec:
+    """An organization belongs to itself, so that the same question finds it and what is in it."""
+    if creation.organization_id is not None:
+        raise GroundplaneError
+    creation.organization_id = creation.id
+    return request
+
+
+ORGANIZATION = Kind(
+    name="organization",
+    plural="organizations",
+    prefix="org",
+    service="identity",
+    namespace="common",
+    summary="A tenant: owns projects, users' roles and what they cost.",
+    spec=OrganizationSpec,
+    create=OrganizationSpec,
+    admit=admit,
+)
