@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundplane.processes.embedded import PLAIN_ENVIRONMENT
+from groundplane.processes.kvm import kvm_verdict
 from groundplane.processes.layout import Layout
 from groundplane.processes.pids import ProcessRef, inside_namespaces
 from groundplane.processes.supervisor import Hook, Part, PartFailedError, Probe, Service, Step
@@ -49,17 +50,20 @@ _BINDS = {
 }
 _COMPLETE = "/run/groundplane.complete"
 
+# Where KVM does not run guests its device is covered by a file that nobody may read: otherwise libvirt, as root, finds
+# KVM and, as the guests' user, does not, and probes QEMU anew at every call (seen: 76 s for a start).
 # A fresh network namespace wants a sysfs of its own, or /sys/class/net shows the machine's devices. Namespaces of other
 # installations that were mounted when ours was made are let go, or they would live as long as ours.
 _FURNISH = """\
 set -eu
-data=$1; shift
+data=$1; nokvm=$2; shift 2
 awk '$0 ~ / - nsfs / { print $5 }' /proc/self/mountinfo | while read -r path; do umount -l "$path" || true; done
 umount -l "$data/run/ns" || true
 ip link set lo up
 mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
 mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs /run
 mkdir -p /run/lock
+if [ -n "$nokvm" ] && [ -e /dev/kvm ]; then mount --bind "$nokvm" /dev/kvm; fi
 while [ $# -gt 0 ]; do
   mkdir -p "$2"
   mount --bind "$data/$1" "$2"
@@ -127,7 +131,8 @@ class DataPlane:
         """Declare the namespaces and the daemons in them."""
         ovn_remote = f"unix:{_SB_SOCKET}"
         return [
-            Step("namespaces", lambda: asyncio.to_thread(self.ensure_namespaces), plane="data"),
+            Step("kvm", self._probe_kvm, plane="data"),
+            Step("namespaces", lambda: asyncio.to_thread(self.ensure_namespaces), plane="data", needs=("kvm",)),
             self._daemon("virtlogd", ("virtlogd",), self._connects("libvirt/virtlogd-sock")),
             self._daemon("libvirtd", ("libvirtd",), self._libvirt_answers, needs=("virtlogd",)),
             self._daemon(
@@ -160,6 +165,9 @@ class DataPlane:
             ),
         ]  # fmt: skip
 
+    async def _probe_kvm(self) -> None:
+        await asyncio.to_thread(kvm_verdict, self.layout.root)
+
     def enter(self, *argv: str) -> tuple[str, ...]:
         """Return the command line that runs `argv` inside the namespaces; the process keeps its pid."""
         return ("nsenter", f"--mount={self.mount_namespace}", f"--net={self.network_namespace}", "--", *argv)
@@ -184,9 +192,10 @@ class DataPlane:
         for path in (self.network_namespace, self.mount_namespace):
             path.touch()
         pairs = [word for pair in _BINDS.items() for word in pair]
+        cover = "" if kvm_verdict(self.layout.root).usable else str(self._cover())
         _must(
             "unshare", f"--net={self.network_namespace}", f"--mount={self.mount_namespace}", "--propagation", "private",
-            "sh", "-c", _FURNISH, "furnish", str(self.layout.root), *pairs,
+            "sh", "-c", _FURNISH, "furnish", str(self.layout.root), cover, *pairs,
         )  # fmt: skip
 
     def standing(self) -> bool:
@@ -218,6 +227,8 @@ class DataPlane:
         for folder in _BINDS:
             (self.layout.root / folder).mkdir(parents=True, exist_ok=True)
         (self.layout.root / "engines").chmod(0o711)
+        # virtlogd makes no folders, and libvirtd makes this one only for logs of its own.
+        (self.layout.root / "engines" / "libvirt" / "log" / "qemu").mkdir(exist_ok=True)
         etc = self.layout.root / "engines" / "libvirt" / "etc"
         filters = Path("/etc/libvirt/nwfilter")
         if filters.is_dir():
@@ -228,6 +239,12 @@ class DataPlane:
             ("virtlogd.conf", _VIRTLOGD_CONF),
         ):
             (etc / name).write_text(text)
+
+    def _cover(self) -> Path:
+        path = self.layout.root / "engines" / "no-kvm"
+        path.touch()
+        path.chmod(0)
+        return path
 
     def _host_uuid(self) -> str:
         path = self.layout.root / "engines" / "host-uuid"

@@ -14,7 +14,6 @@ import psutil
 
 from groundplane.processes.embedded import Nats, Postgres
 from groundplane.processes.engines import DataPlane
-from groundplane.processes.kvm import kvm_verdict
 from groundplane.processes.layout import Endpoints, Installation, Layout, port_is_free
 from groundplane.processes.pids import ProcessRef
 from groundplane.processes.supervisor import Hook, Part, PartFailedError, Probe, Service, Step, survivors
@@ -54,7 +53,7 @@ def compose(layout: Layout, installation: Installation) -> Composition:
         nats_url, nats_port = nats.url, nats.port
     plane = DataPlane(layout, HOST) if installation.data_plane == "local" else None
     if plane is not None:
-        parts += [*plane.parts(), Step("kvm", _probe_kvm(layout), plane="data")]
+        parts += plane.parts()
     endpoints = Endpoints(
         name=installation.name,
         data_dir=str(layout.root),
@@ -131,13 +130,6 @@ def _logged(layout: Layout, name: str, argv: tuple[str, ...], env: Mapping[str, 
                 raise
         if code != 0:
             raise PartFailedError(f"{' '.join(argv[2:])} ended with status {code}")
-
-    return run
-
-
-def _probe_kvm(layout: Layout) -> Hook:
-    async def run() -> None:
-        await asyncio.to_thread(kvm_verdict, layout.root)
 
     return run
 

@@ -3,6 +3,7 @@
 Never signals a pid that it has not just proved to be the very process that was meant: pids are used again.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -28,7 +29,7 @@ class ProcessRef:
     def of(cls, pid: int) -> "ProcessRef | None":
         """Return the reference of a living process, or None if it is gone or a zombie."""
         try:
-            state, started = _stat(pid)
+            state, _, started = _stat(pid)
         except OSError:
             return None
         return None if state in (b"Z", b"X") else cls(pid, started)
@@ -36,7 +37,7 @@ class ProcessRef:
     @classmethod
     def of_child(cls, pid: int) -> "ProcessRef":
         """Return the reference of a child that was not yet waited for, which may have ended already."""
-        return cls(pid, _stat(pid)[1])
+        return cls(pid, _stat(pid)[2])
 
     def alive(self) -> bool:
         """Tell whether this very process, not a later owner of its pid, still runs."""
@@ -75,10 +76,11 @@ class ProcessRef:
         return b" ".join(words).decode(errors="replace").strip()
 
 
-def _stat(pid: int) -> tuple[bytes, int]:
+def _stat(pid: int) -> tuple[bytes, int, int]:
+    """Return state, parent and start time; see proc(5), the process's name may hold anything."""
     stat = (_PROC / str(pid) / "stat").read_bytes()
     fields = stat[stat.rindex(b")") + 2 :].split()
-    return fields[0], int(fields[19])
+    return fields[0], int(fields[1]), int(fields[19])
 
 
 def boot_id() -> str:
@@ -88,9 +90,24 @@ def boot_id() -> str:
 
 def everyone() -> Iterator[ProcessRef]:
     """Walk over all living processes that can be seen, except this one."""
-    for entry in os.scandir(_PROC):
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and (ref := ProcessRef.of(int(entry.name))):
+    for pid in _pids():
+        if pid != os.getpid() and (ref := ProcessRef.of(pid)):
             yield ref
+
+
+def zombie_children() -> list[int]:
+    """Find our children that ended and were not waited for."""
+    found = []
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            state, parent, _ = _stat(pid)
+            if state == b"Z" and parent == os.getpid():
+                found.append(pid)
+    return found
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry.name) for entry in os.scandir(_PROC) if entry.name.isdigit())
 
 
 def marked(data: Path) -> list[tuple[str, ProcessRef]]:

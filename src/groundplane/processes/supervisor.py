@@ -5,6 +5,7 @@ Knows nothing of PostgreSQL, libvirt or the api: it is handed services and steps
 
 import asyncio
 import contextlib
+import ctypes
 import hashlib
 import json
 import logging
@@ -21,7 +22,7 @@ from typing import Any, Literal
 import psutil
 
 from groundplane.processes.layout import Layout, read_json, write_json
-from groundplane.processes.pids import MARK, ProcessRef, boot_id, end, leads_session, marked, session_members
+from groundplane.processes.pids import MARK, ProcessRef, boot_id, end, leads_session, marked, session_members, zombie_children
 
 log = logging.getLogger("groundplane.supervisor")
 
@@ -130,6 +131,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end.set)
+        _become_subreaper()
+        loop.add_signal_handler(signal.SIGCHLD, self._reap_orphans)
         self.layout.control.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._serve, self.layout.control)
         self.layout.control.chmod(0o600)
@@ -319,6 +322,17 @@ class Supervisor:
         child = self._popen.pop(ref.pid, None)
         return child.wait() if child is not None else None
 
+    def _reap_orphans(self) -> None:
+        """Wait for dead processes that were not started here: guests, above all.
+
+        libvirt takes a guest for alive until its zombie is gone, and some machines' init is seconds late with that.
+        Ours are known by pid; helpers of hooks share our session.
+        """
+        for pid in zombie_children():
+            with contextlib.suppress(OSError):
+                if pid not in self._popen and os.getsid(pid) != os.getsid(0):
+                    os.waitpid(pid, os.WNOHANG)
+
     def _buried(self, life: _Life) -> None:
         life.ref = None
         life.asked = False
@@ -481,6 +495,12 @@ def survivors(layout: Layout) -> list[tuple[str, ProcessRef, str]]:
         if leads_session(ref):
             found.setdefault(ref, (name, ""))
     return [(name, ref, digest) for ref, (name, digest) in found.items()]
+
+
+def _become_subreaper() -> None:
+    """Have orphans among our descendants become our children, prctl(2)."""
+    set_child_subreaper = 36
+    ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
 def memory_mib(ref: ProcessRef) -> float | None:
