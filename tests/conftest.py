@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -24,7 +25,8 @@ import pytest_asyncio
 
 from groundplane.controlplane.schema.migrate import migrate
 from groundplane.kernel.bus import Bus
-from groundplane.kernel.database import Database
+from groundplane.kernel.database import Database, Tx
+from groundplane.kernel.ids import new_id
 from groundplane.processes.embedded import nats_binary, postgres_binaries, runnable, system_user
 
 SETTINGS = {
@@ -42,6 +44,8 @@ TEMPLATE = "groundplane_template"
 
 MakeDatabase = Callable[[], Awaitable[str]]
 """Makes one more fresh, migrated database and answers its address."""
+NewProject = Callable[..., Awaitable[tuple[UUID, UUID]]]
+"""Makes a project, in a new organization or in the given one: (organization, project)."""
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +138,35 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
     for stream in await bus.js.streams_info():
         await bus.js.delete_stream(str(stream.config.name))
     await bus.close()
+
+
+@pytest.fixture(scope="module")
+def new_project(database: Database) -> NewProject:
+    """Makes an organization with a project in it, as bare rows, and answers both ids."""
+
+    async def make(organization_id: UUID | None = None) -> tuple[UUID, UUID]:
+        async with database.transaction() as tx:
+            if organization_id is None:
+                organization_id = await _insert_scope(tx, "organization", None)
+            return organization_id, await _insert_scope(tx, "project", organization_id)
+
+    return make
+
+
+async def _insert_scope(tx: Tx, kind: str, organization_id: UUID | None) -> UUID:
+    scope_id = new_id()
+    project_id = scope_id if kind == "project" else None
+    await tx.execute(
+        """INSERT INTO resource (id, kind, organization_id, project_id, scope_id, name, status, spec, reason)
+           VALUES ($1, $2, $3, $4, $5, $6, 'active', '{}', 'a test')""",
+        scope_id,
+        kind,
+        organization_id or scope_id,
+        project_id,
+        organization_id,
+        f"{kind}-{scope_id.hex}",
+    )
+    return scope_id
 
 
 def _private_directory(path: Path, user: str | None) -> Path:

@@ -1,0 +1,84 @@
+"""Writes and reads the table audit_event. Never changes or deletes a row: the database refuses that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from groundplane.kernel.database import Tx
+
+Outcome = Literal["allowed", "denied", "failed"]
+ActorKind = Literal["user", "agent", "system", "anonymous"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEntry:
+    """Who did, or tried, what to which resource, and how it ended.
+
+    action      the permission that was asked for: `compute.vm.create`
+    outcome     allowed; denied (401, 403 or hidden as 404 for want of a role); failed (refused for any other reason)
+    code        the stable code of the problem that answered, if one did
+    address     the client's network address
+    detail      more about the request; never a secret
+    """
+
+    action: str
+    outcome: Outcome
+    actor_id: UUID | None
+    actor_kind: ActorKind
+    organization_id: UUID | None = None
+    project_id: UUID | None = None
+    resource_kind: str | None = None
+    resource_id: UUID | None = None
+    code: str | None = None
+    request_id: str | None = None
+    trace: str = ""
+    address: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEvent(AuditEntry):
+    """An entry as it lies in the log."""
+
+    id: UUID
+    at: datetime
+
+
+_WRITTEN = [item.name for item in fields(AuditEntry)]
+_INSERT = "INSERT INTO audit_event ({}) VALUES ({})".format(  # noqa: S608  # our own columns
+    ", ".join(_WRITTEN), ", ".join(f"${number}" for number, _ in enumerate(_WRITTEN, 1))
+)
+_COLUMNS = ", ".join(item.name for item in fields(AuditEvent))
+
+
+async def record(tx: Tx, entry: AuditEntry) -> None:
+    """Write one row in the caller's transaction: it is there exactly if what it tells of is."""
+    await tx.execute(_INSERT, *(getattr(entry, name) for name in _WRITTEN))
+
+
+async def page(
+    tx: Tx,
+    *,
+    organization_id: UUID | None = None,
+    project_id: UUID | None = None,
+    resource_id: UUID | None = None,
+    before: UUID | None = None,
+    limit: int = 50,
+) -> Sequence[AuditEvent]:
+    """Events, newest first; `before` is the last id of the page before. None for a filter means any."""
+    wanted = {"organization_id": organization_id, "project_id": project_id, "resource_id": resource_id}
+    filters = {name: value for name, value in wanted.items() if value is not None}
+    clauses = [f"{name} = ${number}" for number, name in enumerate(filters, 1)]
+    values: list[object] = list(filters.values())
+    if before is not None:
+        values.append(before)
+        clauses.append(f"id < ${len(values)}")
+    values.append(limit)
+    where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM audit_event {where} ORDER BY id DESC LIMIT ${len(values)}",  # noqa: S608  # our own columns
+        *values,
+    )
+    return [AuditEvent(**row) for row in rows]

@@ -1,0 +1,137 @@
+"""Users and their passwords: the table user_account."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+from groundplane.controlplane.identity.actor import Actor
+from groundplane.controlplane.identity.bindings import has_administrator, refuse_last_administrator
+from groundplane.controlplane.identity.passwords import generate_password, hash_password, needs_rehash, verify_password
+from groundplane.controlplane.identity.problems import EmailTakenError, InvalidCredentialsError, UserNotFoundError
+from groundplane.kernel.database import Database, Tx
+from groundplane.kernel.ids import new_id
+
+FIRST_ADMINISTRATOR = "admin@groundplane.local"
+"""The e-mail address with which the first administrator logs in."""
+
+_LOCK = 7_301_978  # of the database: one process makes the first administrator
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who can log in, unless disabled."""
+
+    id: UUID
+    email: str
+    name: str
+    disabled_at: datetime | None
+    created_at: datetime
+
+    @property
+    def actor(self) -> Actor:
+        """The user as the one behind a request."""
+        return Actor(self.id, "user", self.email)
+
+
+_COLUMNS = ", ".join(item.name for item in fields(User))
+
+
+async def create_user(tx: Tx, *, email: str, name: str, password: str) -> User:
+    """Make a user without any role. Raises EmailTakenError, WeakPasswordError."""
+    row = await tx.row(
+        f"""INSERT INTO user_account (id, email, name, password_hash) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (lower(email)) DO NOTHING RETURNING {_COLUMNS}""",  # noqa: S608  # our own columns
+        new_id(),
+        email,
+        name,
+        await hash_password(password),
+    )
+    if row is None:
+        raise EmailTakenError(context={"email": email})
+    return User(**row)
+
+
+async def get_user(tx: Tx, user_id: UUID) -> User:
+    """A user by id. Raises UserNotFoundError."""
+    row = await tx.row(f"SELECT {_COLUMNS} FROM user_account WHERE id = $1", user_id)  # noqa: S608  # our own columns
+    if row is None:
+        raise UserNotFoundError
+    return User(**row)
+
+
+async def find_user_by_email(tx: Tx, email: str) -> User | None:
+    """A user by e-mail address, whatever its case."""
+    row = await tx.row(f"SELECT {_COLUMNS} FROM user_account WHERE lower(email) = lower($1)", email)  # noqa: S608  # our own
+    return User(**row) if row else None
+
+
+async def list_users(tx: Tx, *, after: UUID | None = None, limit: int = 50) -> Sequence[User]:
+    """Users, oldest first; `after` is the last id of the page before."""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM user_account WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2",  # noqa: S608
+        after,
+        limit,
+    )
+    return [User(**row) for row in rows]
+
+
+async def disable_user(tx: Tx, user_id: UUID) -> User:
+    """Bar a user from now on: no login, and no right for tokens that are still good. Doing it twice changes nothing.
+
+    Raises UserNotFoundError, LastAdministratorError.
+    """
+    row = await tx.row(
+        f"""UPDATE user_account SET disabled_at = coalesce(disabled_at, now()), updated_at = now() WHERE id = $1
+            RETURNING {_COLUMNS}""",  # noqa: S608  # our own columns
+        user_id,
+    )
+    if row is None:
+        raise UserNotFoundError
+    if await tx.value("SELECT EXISTS (SELECT FROM role_binding WHERE user_id = $1 AND role = 'admin')", user_id):
+        await refuse_last_administrator(tx)
+    return User(**row)
+
+
+async def log_in(database: Database, *, email: str, password: str) -> User:
+    """The user with these credentials; a hash of outdated parameters is renewed. Holds no connection while hashing.
+
+    Raises InvalidCredentialsError, which tells nobody whether there is such a user.
+    """
+    async with database.transaction() as tx:
+        row = await tx.row(
+            f"SELECT {_COLUMNS}, password_hash FROM user_account WHERE lower(email) = lower($1)",  # noqa: S608  # our own
+            email,
+        )
+    encoded: str | None = row["password_hash"] if row else None
+    right = await verify_password(encoded, password)
+    if row is None or encoded is None or not right or row["disabled_at"] is not None:
+        raise InvalidCredentialsError
+    user = User(**{item.name: row[item.name] for item in fields(User)})
+    if needs_rehash(encoded):
+        renewed = await hash_password(password)
+        async with database.transaction() as tx:
+            await tx.execute(
+                "UPDATE user_account SET password_hash = $3 WHERE id = $1 AND password_hash = $2", user.id, encoded, renewed
+            )
+    return user
+
+
+async def ensure_first_administrator(tx: Tx) -> str | None:
+    """If the platform has no administrator who can log in, make one, and answer the password; it is told only this once."""
+    await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    if await has_administrator(tx):
+        return None
+    password = generate_password()
+    user_id = await tx.value(
+        """INSERT INTO user_account (id, email, name, password_hash) VALUES ($1, $2, 'Administrator', $3)
+           ON CONFLICT (lower(email)) DO UPDATE SET password_hash = excluded.password_hash, disabled_at = NULL
+           RETURNING id""",
+        new_id(),
+        FIRST_ADMINISTRATOR,
+        await hash_password(password),
+    )
+    await tx.execute(
+        "INSERT INTO role_binding (id, user_id, role) VALUES ($1, $2, 'admin') ON CONFLICT DO NOTHING", new_id(), user_id
+    )
+    return password
