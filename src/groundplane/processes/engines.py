@@ -16,7 +16,7 @@ from pathlib import Path
 from groundplane.processes.embedded import PLAIN_ENVIRONMENT
 from groundplane.processes.kvm import kvm_verdict
 from groundplane.processes.layout import Layout
-from groundplane.processes.pids import ProcessRef, inside_namespaces
+from groundplane.processes.pids import ProcessRef, everyone, namespace
 from groundplane.processes.supervisor import Hook, Part, PartFailedError, Probe, Service, Step
 
 ENVIRONMENT = {
@@ -69,7 +69,7 @@ while [ $# -gt 0 ]; do
   mount --bind "$data/$1" "$2"
   shift 2
 done
-touch {complete}
+printf "%s\n" "$data" > {complete}
 """.replace("{complete}", _COMPLETE)
 
 _LIBVIRTD_CONF = """\
@@ -208,20 +208,26 @@ class DataPlane:
         for path in reversed(mounts_below(self.network_namespace.parent)):
             _run(("umount", "-l", str(path)))
 
-    def inodes(self) -> tuple[int, ...]:
-        """Return the namespaces' identities, for comparison with /proc/PID/ns; empty if they do not stand."""
-        if not self.standing():
-            return ()
-        inodes = [self.network_namespace.stat().st_ino]
-        found = _run(self.enter("stat", "-L", "-c", "%i", "/proc/self/ns/mnt"))
-        if found.returncode == 0:
-            inodes.append(int(found.stdout))
-        return tuple(inodes)
-
     def inhabitants(self) -> list[ProcessRef]:
-        """Find all processes that live in the namespaces: daemons, guests, and what else was started there."""
-        inodes = self.inodes()
-        return inside_namespaces(inodes) if inodes else []
+        """Find all processes that live in the namespaces: daemons, guests, and what else was started there.
+
+        They are known by what they see at /run, so that they are found even when the namespaces' paths are gone.
+        """
+        everybody = list(everyone())
+        ours = {ref for ref in everybody if self._sees_mark(ref)}
+        networks = {namespace(ref.pid, "net") for ref in ours}
+        if self.standing():
+            networks.add(self.network_namespace.stat().st_ino)
+        networks -= {namespace(os.getpid(), "net"), 0}
+        return sorted(ours | {ref for ref in everybody if namespace(ref.pid, "net") in networks})
+
+    def _sees_mark(self, ref: ProcessRef) -> bool:
+        if namespace(ref.pid, "mnt") in (namespace(os.getpid(), "mnt"), 0):
+            return False
+        try:
+            return Path(f"/proc/{ref.pid}/root{_COMPLETE}").read_text().strip() == str(self.layout.root)
+        except OSError:
+            return False
 
     def _furnish_folders(self) -> None:
         for folder in _BINDS:
@@ -289,10 +295,7 @@ class DataPlane:
         )
 
     def _lives_here(self, ref: ProcessRef) -> bool:
-        try:
-            return self.standing() and Path(f"/proc/{ref.pid}/ns/net").stat().st_ino == self.network_namespace.stat().st_ino
-        except OSError:
-            return False
+        return self.standing() and namespace(ref.pid, "net") == self.network_namespace.stat().st_ino
 
     def _database(self, path: str, schema: str) -> Hook:
         """Return a hook that makes the database beside its place and moves it there, or converts an older schema."""

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 Plane = Literal["local", "simulated"]
 
+DEFAULT_PORT = 8700
+
 LONGEST = 70
 """Longest data directory, in bytes: Unix socket paths below it must stay under 108 (unix(7), sun_path)."""
 
@@ -133,7 +135,7 @@ class Installation:
     name: str = "default"
     data_plane: Plane = "local"
     simulated_hosts: int = 0
-    port: int = 8700
+    port: int = DEFAULT_PORT
 
     @classmethod
     def load(cls, layout: Layout) -> "Installation | None":

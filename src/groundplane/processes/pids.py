@@ -157,15 +157,10 @@ def working_in(directory: Path) -> list[ProcessRef]:
     return found
 
 
-def inside_namespaces(inodes: Iterable[int]) -> list[ProcessRef]:
-    """Find the processes that live in one of the namespaces (network or mount) with these inode numbers."""
-    wanted = set(inodes)
-    return [ref for ref in everyone() if wanted & {_namespace(ref, "net"), _namespace(ref, "mnt")}]
-
-
-def _namespace(ref: ProcessRef, kind: str) -> int:
+def namespace(pid: int, kind: str) -> int:
+    """Return the identity of the process's namespace of a kind (``net``, ``mnt``), 0 if it cannot be seen."""
     try:
-        return (_PROC / str(ref.pid) / "ns" / kind).stat().st_ino
+        return (_PROC / str(pid) / "ns" / kind).stat().st_ino
     except OSError:
         return 0
 
