@@ -164,7 +164,10 @@ class Packages:
             run(command, self.debs)
         except BuildError:
             self.update()
-            run(command, self.debs)
+            try:
+                run(command, self.debs)
+            except BuildError as error:
+                raise BuildError(f"Debian's packages cannot be had, see the network and /etc/apt: {error}") from error
 
     def update(self) -> None:
         """Renew apt's lists, once in a build; without the right to do so the caller's own error is the better one."""
