@@ -1,0 +1,34 @@
+# The one front door for people. `make` alone says what there is.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down demo test check bench
+
+PYTHON := .venv/bin/python
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Install what is needed: the virtual environment and, as root on Debian, the data plane's packages
+	@deploy/setup.sh
+
+up: setup ## Start everything on this machine and wait until it is ready
+	@$(PYTHON) -m groundplane.processes.main up
+
+down: setup ## Stop the control plane; guests go on
+	@$(PYTHON) -m groundplane.processes.main down
+
+demo: setup ## Show the main job, from nothing to a virtual machine and back
+	@$(PYTHON) -m groundplane.processes.demo
+
+test: setup ## Run all tests, those with the real engines included where they can run
+	@$(PYTHON) -m pytest -n 2
+
+check: setup ## Lint, types, import rules, generated files unchanged
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+	$(PYTHON) -m groundplane.processes.main openapi --check
+
+bench: setup ## Run the benchmarks and show which goals are met
+	@$(PYTHON) bench/run.py
