@@ -47,7 +47,7 @@ on_debian() { [ -r /etc/debian_version ] && command -v apt-get dpkg-query >/dev/
 
 missing_packages() {
   local installed
-  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null | sed -n 's/^installed //p')
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null | sed -n 's/^installed //p' || true)
   printf '%s\n' "${packages[@]}" | grep -vxF "$installed" || true
 }
 
