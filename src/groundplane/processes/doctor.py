@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -72,9 +73,7 @@ def _nats(_layout: Layout, _port: int) -> Finding:
 def _root(_layout: Layout, _port: int) -> Finding:
     if os.geteuid() == 0:
         return Finding("root", "ok", "namespaces, taps and guests' disks may be made")
-    return Finding(
-        "root", "missing", "the real data plane needs root", "run as root, or: groundplane up --simulated --hosts 3"
-    )
+    return Finding("root", "missing", "the real data plane needs root", "run as root, or: groundplane up --simulated --hosts 3")
 
 
 _BINARIES = {
@@ -99,7 +98,9 @@ def _packages(_layout: Layout, _port: int) -> Finding:
     if not missing:
         return Finding("packages", "ok", "libvirt, QEMU, Open vSwitch and OVN are installed")
     names = " ".join(sorted(missing))
-    return Finding("packages", "missing", f"not installed: {names}", f"as root: apt-get install --no-install-recommends {names}")
+    return Finding(
+        "packages", "missing", f"not installed: {names}", f"as root: apt-get install --no-install-recommends {names}"
+    )
 
 
 _PATH = PLAIN_ENVIRONMENT["PATH"]
@@ -121,7 +122,9 @@ def _tun(_layout: Layout, _port: int) -> Finding:
     done = _try(["unshare", "--net", "ip", "tuntap", "add", "dev", "gp-doctor", "mode", "tap"])
     if done is None or done.returncode != 0:
         why = done.stderr.strip() if done is not None else "unshare is missing"
-        return Finding("TUN", "missing", f"no tap can be made: {why or 'refused'}", "modprobe tun, or give access to /dev/net/tun")
+        return Finding(
+            "TUN", "missing", f"no tap can be made: {why or 'refused'}", "modprobe tun, or give access to /dev/net/tun"
+        )
     return Finding("TUN", "ok", "taps can be made; Open vSwitch switches in user space (datapath_type netdev)")
 
 
@@ -133,8 +136,6 @@ def _libvirt(_layout: Layout, _port: int) -> Finding:
 
 
 def _binding_missing() -> bool:
-    from importlib.util import find_spec
-
     return find_spec("libvirt") is None
 
 
@@ -227,8 +228,6 @@ def _runs(part: str, argv: list[str], advice: str) -> Finding:
 
 def _try(argv: list[str]) -> "subprocess.CompletedProcess[str] | None":
     try:
-        return subprocess.run(
-            argv, env=PLAIN_ENVIRONMENT, cwd="/", capture_output=True, text=True, timeout=10, check=False
-        )
+        return subprocess.run(argv, env=PLAIN_ENVIRONMENT, cwd="/", capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None

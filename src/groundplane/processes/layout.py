@@ -111,9 +111,7 @@ class Layout:
         if self.root.exists() and not self.root.is_dir():
             raise UnfitDirectoryError(f"{self.root} is not a directory. Name another --data-dir.")
         if self.root.is_dir() and any(self.root.iterdir()) and not self.is_ours():
-            raise UnfitDirectoryError(
-                f"{self.root} holds files that are not Groundplane's. Name an empty or new --data-dir."
-            )
+            raise UnfitDirectoryError(f"{self.root} holds files that are not Groundplane's. Name an empty or new --data-dir.")
 
     def is_ours(self) -> bool:
         """Tell whether the directory was made by Groundplane, so that it may be deleted by it."""

@@ -72,9 +72,7 @@ def compose(layout: Layout, installation: Installation) -> Composition:
     return Composition(tuple(parts), endpoints)
 
 
-def control_services(
-    layout: Layout, endpoints: Endpoints, base: tuple[str, ...], agent_needs: tuple[str, ...]
-) -> list[Part]:
+def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...], agent_needs: tuple[str, ...]) -> list[Part]:
     """Declare migrations, api, worker and agent; the agent is not told where the database is."""
     port = int(endpoints.api.rsplit(":", 1)[1])
     common = {
@@ -159,7 +157,7 @@ async def http_status(port: int, path: str) -> int:
 def _listener(port: int) -> str:
     """Say who listens on the port, as far as we may see."""
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr and connection.laddr.port == port:
             ref = ProcessRef.of(connection.pid)
             return f" (pid {connection.pid}: {ref.command()[:80]})" if ref else ""
     return ""

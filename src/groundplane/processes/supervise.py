@@ -25,7 +25,7 @@ def supervise(layout: Layout, lock: int) -> int:
     try:
         composition = compose(layout, installation)
     except PartFailedError as error:
-        logging.getLogger("groundplane.supervisor").error("%s", error)
+        sys.stderr.write(f"{error}\n")
         return 1
     composition.endpoints.save(layout)
     asyncio.run(Supervisor(layout, composition.parts).run())

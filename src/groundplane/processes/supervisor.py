@@ -197,38 +197,33 @@ class Supervisor:
 
     async def _keep(self, life: _Life, service: Service, began: float) -> None:
         deaths = 0
-        while True:
-            if life.ref is None:
-                if not await self._start(life, service):
-                    deaths += 1
-                    await self._back_off(life, deaths)
-                    continue
-            exited = asyncio.create_task(self._exited(life.ref, helpers_too=not service.adopt))
-            if await self._becomes_ready(life, service, exited):
-                life.state = "ready"
-                life.detail = ""
+        while self.phase != "stopping":
+            ref = life.ref or await self._start(life, service)
+            if ref is None:
+                deaths += 1
+                await self._back_off(life, deaths)
+                continue
+            exited = asyncio.create_task(self._exited(ref, helpers_too=not service.adopt))
+            if was_ready := await self._becomes_ready(life, service, ref, exited):
+                life.state, life.detail = "ready", ""
                 life.seconds = life.seconds or time.monotonic() - began
                 life.ready.set()
-                log.info("%s: ready, pid %d", service.name, life.ref.pid if life.ref else 0)
+                log.info("%s: ready, pid %d", service.name, ref.pid)
             code = await exited
             asked, lived = life.asked, time.time() - life.since
-            was_ready = life.ready.is_set()
-            self._buried(life)
+            self._bury(life)
             if asked:
                 life.state = "stopped"
-                if self.phase == "stopping":
-                    return
-                life.since = time.time()
                 continue
             life.detail = f"ended with {_how(code)}"
             log.warning("%s: %s after %.1f s", service.name, life.detail, lived)
-            deaths = 1 if lived > STEADY else deaths + 1
             life.restarts += 1
+            deaths = 1 if lived > STEADY else deaths + 1
             if not was_ready and deaths >= FIRST_DEATHS and life.seconds is None:
                 self._fail(life, f"{life.detail}, {deaths} times")
             await self._back_off(life, deaths)
 
-    async def _start(self, life: _Life, service: Service) -> bool:
+    async def _start(self, life: _Life, service: Service) -> ProcessRef | None:
         life.state = "starting"
         try:
             if service.prepare is not None:
@@ -239,12 +234,12 @@ class Supervisor:
                 raise PartFailedError(str(error)) from error
             life.detail = str(error)
             log.warning("%s: cannot start: %s", service.name, error)
-            return False
+            return None
         life.since = time.time()
         life.adopted = False
         life.gone.clear()
         self._record()
-        return True
+        return life.ref
 
     async def _back_off(self, life: _Life, deaths: int) -> None:
         if life.state != "failed":
@@ -258,7 +253,7 @@ class Supervisor:
             if path.stat().st_size > LOG_LIMIT:
                 path.replace(path.with_suffix(".log.1"))
         with path.open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603 - the parts are declared in this package
+            process = subprocess.Popen(
                 service.argv,
                 env={**service.env, MARK: f"{self.layout.root}:{service.name}"},
                 cwd=service.cwd,
@@ -275,45 +270,49 @@ class Supervisor:
         log.info("%s: started pid %d", service.name, ref.pid)
         return ref
 
-    async def _becomes_ready(self, life: _Life, service: Service, exited: "asyncio.Task[int | None]") -> bool:
+    async def _becomes_ready(self, life: _Life, service: Service, ref: ProcessRef, exited: "asyncio.Task[int | None]") -> bool:
         life.state = "starting"
-        assert life.ref is not None
         if life.adopted:
-            life.since = psutil.Process(life.ref.pid).create_time() if life.ref.alive() else time.time()
+            with contextlib.suppress(psutil.Error):
+                life.since = psutil.Process(ref.pid).create_time()
         deadline = time.monotonic() + service.start_seconds
         pause = 0.02
         while not exited.done():
             try:
-                if await _says_yes(service.ready, life.ref.pid):
+                if await _says_yes(service.ready, ref.pid):
                     if service.settle is not None:
                         await service.settle()
                     return not exited.done()
-                if time.monotonic() > deadline:
-                    raise PartFailedError(f"not ready after {service.start_seconds:.0f} s")
             except (OSError, PartFailedError) as error:
-                if life.seconds is None and not life.adopted:
-                    self._fail(life, str(error))
-                log.warning("%s: %s; ending it", service.name, error)
-                await asyncio.to_thread(end, [life.ref], service.stop_signal, service.stop_seconds)
+                await self._give_up(life, service, ref, str(error))
+                return False
+            if time.monotonic() > deadline:
+                await self._give_up(life, service, ref, f"not ready after {service.start_seconds:.0f} s")
                 return False
             await asyncio.wait([exited], timeout=pause)
             pause = min(pause * 1.5, 0.25)
         return False
 
-    async def _exited(self, ref: ProcessRef | None, helpers_too: bool) -> int | None:
+    async def _give_up(self, life: _Life, service: Service, ref: ProcessRef, why: str) -> None:
+        """End a process that does not get ready; it is started again."""
+        if life.seconds is None and not life.adopted:
+            self._fail(life, why)
+        log.warning("%s: %s; ending it", service.name, why)
+        await asyncio.to_thread(end, [ref], service.stop_signal, service.stop_seconds)
+
+    async def _exited(self, ref: ProcessRef, helpers_too: bool) -> int | None:
         """Wait for the process's end, a child's or an adopted one's; return its status if it was our child.
 
         Helpers that a stateless process leaves behind end with it. They are looked for while its zombie still
         holds the pid, which is their session's number too.
         """
-        assert ref is not None
         descriptor = ref.open()
         if descriptor is not None:
             loop = asyncio.get_running_loop()
-            gone = loop.create_future()
-            loop.add_reader(descriptor, lambda: gone.done() or gone.set_result(None))
+            gone = asyncio.Event()
+            loop.add_reader(descriptor, gone.set)
             try:
-                await gone
+                await gone.wait()
             finally:
                 loop.remove_reader(descriptor)
                 os.close(descriptor)
@@ -333,7 +332,7 @@ class Supervisor:
                 if pid not in self._popen and os.getsid(pid) != os.getsid(0):
                     os.waitpid(pid, os.WNOHANG)
 
-    def _buried(self, life: _Life) -> None:
+    def _bury(self, life: _Life) -> None:
         life.ref = None
         life.asked = False
         life.ready.clear()
@@ -393,7 +392,10 @@ class Supervisor:
             await self._stop(life)
             if life.task is None or life.task.done():
                 life.task = asyncio.create_task(self._live(life), name=name)
-            await asyncio.wait_for(life.ready.wait(), life.part.start_seconds)
+            try:
+                await asyncio.wait_for(life.ready.wait(), life.part.start_seconds)
+            except TimeoutError:
+                raise PartFailedError(f"{name} is not ready after {life.part.start_seconds:.0f} s") from None
 
     # -- records and the control channel -----------------------------------------------------------
 
@@ -451,6 +453,8 @@ class Supervisor:
             while line := await reader.readline():
                 try:
                     answer = await self._answer(json.loads(line))
+                except PartFailedError as error:
+                    answer = {"error": str(error)}
                 except Exception as error:
                     log.exception("control channel")
                     answer = {"error": f"{type(error).__name__}: {error}"}

@@ -3,13 +3,14 @@
 Start one process, the supervisor; everything else is asked of it, or of what it left behind.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -86,9 +87,7 @@ def up(
 
 def down(
     name: Name = "default",
-    everything: Annotated[
-        bool, typer.Option("--all", help="Take away guests, the data plane and all data too.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Take away guests, the data plane and all data too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -242,39 +241,30 @@ def _watch_start(layout: Layout, supervisor: "subprocess.Popen[bytes]") -> dict[
                     shown.add(part["name"])
                     how = "adopted" if part["adopted"] else f"{part['start_s']:.2f} s"
                     typer.echo(f"  {part['name']:<15} {how}")
-            waiting([part["name"] for part in last["parts"] if part["state"] == "starting"])
+            waiting("starting " + ", ".join(part["name"] for part in last["parts"] if part["state"] == "starting"))
             if last["phase"] != "starting":
                 return last
             time.sleep(0.05)
     return {**last, "phase": "failed", "failed": last["failed"] or "supervisor"}
 
 
-class _waiting:  # noqa: N801 - used as a context manager, like those of contextlib
-    """A line with what is being waited for, on a terminal; nothing elsewhere."""
+@contextlib.contextmanager
+def _waiting() -> Iterator[Callable[[str], None]]:
+    """Give a function that shows what is being waited for, on a terminal; nothing elsewhere."""
+    if not sys.stdout.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - costs more than all the rest of a command
 
-    def __enter__(self) -> "_waiting":
-        self._status = None
-        if sys.stdout.isatty():
-            from rich.console import Console
-
-            self._status = Console().status("starting")
-            self._status.start()
-        return self
-
-    def __call__(self, names: list[str]) -> None:
-        if self._status is not None:
-            self._status.update(f"starting {', '.join(names)}" if names else "starting")
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
+    with Console().status("starting") as line:
+        yield line.update
 
 
 def _say_up(layout: Layout, seconds: float) -> None:
     endpoints = Endpoints.load(layout)
     installation = Installation.load(layout)
-    assert endpoints is not None
-    assert installation is not None
+    if endpoints is None or installation is None:
+        raise LookupError(f"{layout.root} lost its records while starting")
     which = "" if installation.name == "default" else f" --name {installation.name}"
     if layout != data_directory(installation.name):
         which = f" --data-dir {layout.root}"
