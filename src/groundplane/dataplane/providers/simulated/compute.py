@@ -11,7 +11,6 @@ from groundplane.dataplane.providers.provider import Channel, Context
 from groundplane.dataplane.providers.simulated.change import change, draw
 from groundplane.dataplane.providers.simulated.console import console
 from groundplane.dataplane.providers.simulated.engine import Key, Observed, Resource, SimulatedEngine
-from groundplane.dataplane.providers.simulated.feed import Subscription
 
 
 class SimulatedCompute:
@@ -23,7 +22,7 @@ class SimulatedCompute:
         self._scope = str(host_id)
         self._vcpus = vcpus
         self._memory_mib = memory_mib
-        self._subscriptions: list[Subscription] = []
+        self._listeners = engine.listeners(self._scope, ("vm",))
 
     async def ensure_vm(self, context: Context, channel: Channel, spec: VmSpec, fence: int) -> State:
         """See ComputeProvider. A running machine keeps its hardware until it is started anew."""
@@ -84,15 +83,11 @@ class SimulatedCompute:
 
     def events(self) -> AsyncIterator[State]:
         """See Observer."""
-        subscription = self._engine.subscribe(self._scope, ("vm",))
-        self._subscriptions.append(subscription)
-        return subscription
+        return self._listeners.events()
 
     async def close(self) -> None:
         """See Observer. The engine stays open, since other views share it."""
-        for subscription in self._subscriptions:
-            subscription.close()
-        self._subscriptions.clear()
+        self._listeners.close()
 
     def _hold(self, key: Key, found: Resource | None, spec: VmSpec, fence: int) -> State:
         self._require(spec)

@@ -22,7 +22,7 @@ from groundplane.contracts.faults import stale_fence
 from groundplane.contracts.reports import State
 from groundplane.contracts.specs import Spec, SpecKind, VmSpec
 from groundplane.dataplane.providers.provider import TOMBSTONE_SECONDS
-from groundplane.dataplane.providers.simulated.feed import Feed, Subscription
+from groundplane.dataplane.providers.simulated.feed import Feed, Listeners
 from groundplane.dataplane.providers.simulated.injections import Injections
 
 BUSY_SECONDS = 30
@@ -179,9 +179,9 @@ class SimulatedEngine:
         cursor = self._database.execute("INSERT INTO event (scope, state) VALUES (?, ?)", (scope, state.model_dump_json()))
         self._database.execute("DELETE FROM event WHERE sequence <= ?", ((cursor.lastrowid or 0) - EVENTS_KEPT,))
 
-    def subscribe(self, scope: str, kinds: tuple[SpecKind, ...]) -> Subscription:
-        """The events of a scope from now on."""
-        return self._feed.subscribe(scope, kinds)
+    def listeners(self, scope: str, kinds: tuple[SpecKind, ...]) -> Listeners:
+        """A view's own part of the event feed."""
+        return Listeners(self._feed, scope, kinds)
 
     # What tests and operators ask and do behind the platform's back.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import AsyncGenerator
 
 from groundplane.contracts.reports import State
 from groundplane.contracts.specs import SpecKind
@@ -10,7 +11,7 @@ POLL_SECONDS = 0.1
 
 
 class Subscription:
-    """The events of one scope and some kinds, as an asynchronous iterator that ends when closed."""
+    """The events of one scope and some kinds, queued until they are read."""
 
     def __init__(self, feed: "Feed", scope: str, kinds: tuple[SpecKind, ...]) -> None:
         self.scope = scope
@@ -28,14 +29,10 @@ class Subscription:
         self._feed.leave(self)
         self._queue.put_nowait(None)
 
-    def __aiter__(self) -> "Subscription":
-        return self
-
-    async def __anext__(self) -> State:
-        state = await self._queue.get()
-        if state is None:
-            raise StopAsyncIteration
-        return state
+    async def states(self) -> AsyncGenerator[State, None]:
+        """The states told from the subscription's beginning to its end."""
+        while (state := await self._queue.get()) is not None:
+            yield state
 
 
 class Feed:
@@ -92,3 +89,29 @@ class Feed:
     def _last(self) -> int:
         row = self._database.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()
         return int(row[0])
+
+
+class Listeners:
+    """A view's own part of the feed: what its `events` hands out and its `close` ends."""
+
+    def __init__(self, feed: Feed, scope: str, kinds: tuple[SpecKind, ...]) -> None:
+        self._feed = feed
+        self._scope = scope
+        self._kinds = kinds
+        self._open: set[Subscription] = set()
+
+    async def events(self) -> AsyncGenerator[State, None]:
+        """The changes from the first step of the iteration until it is left, or until `close`."""
+        subscription = self._feed.subscribe(self._scope, self._kinds)
+        self._open.add(subscription)
+        try:
+            async for state in subscription.states():
+                yield state
+        finally:
+            self._open.discard(subscription)
+            subscription.close()
+
+    def close(self) -> None:
+        """End all iterations."""
+        for subscription in list(self._open):
+            subscription.close()

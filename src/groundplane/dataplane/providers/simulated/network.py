@@ -9,7 +9,6 @@ from groundplane.contracts.specs import NetworkingSpec, PortSpec, SpecKind, Subn
 from groundplane.dataplane.providers.provider import Context
 from groundplane.dataplane.providers.simulated.change import change, draw, remove
 from groundplane.dataplane.providers.simulated.engine import Key, Observed, Resource, SimulatedEngine
-from groundplane.dataplane.providers.simulated.feed import Subscription
 
 KINDS: tuple[SpecKind, ...] = ("network", "subnet", "security_group", "port")
 
@@ -20,7 +19,7 @@ class SimulatedNetwork:
     def __init__(self, engine: SimulatedEngine, cluster_id: UUID) -> None:
         self._engine = engine
         self._scope = str(cluster_id)
-        self._subscriptions: list[Subscription] = []
+        self._listeners = engine.listeners(self._scope, KINDS)
 
     async def ensure(self, context: Context, spec: NetworkingSpec, fence: int) -> State:
         """See NetworkProvider. Groups that a rule names as its remote may be missing: they have no members then."""
@@ -46,15 +45,11 @@ class SimulatedNetwork:
 
     def events(self) -> AsyncIterator[State]:
         """See Observer."""
-        subscription = self._engine.subscribe(self._scope, KINDS)
-        self._subscriptions.append(subscription)
-        return subscription
+        return self._listeners.events()
 
     async def close(self) -> None:
         """See Observer. The engine stays open, since other views share it."""
-        for subscription in self._subscriptions:
-            subscription.close()
-        self._subscriptions.clear()
+        self._listeners.close()
 
     def _observed(self, spec: NetworkingSpec) -> Observed:
         if not isinstance(spec, PortSpec):

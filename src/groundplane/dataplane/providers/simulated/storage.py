@@ -12,7 +12,6 @@ from groundplane.contracts.specs import ImageSource, ImageSpec, SpecKind, Volume
 from groundplane.dataplane.providers.provider import Channel, Context
 from groundplane.dataplane.providers.simulated import change as changes
 from groundplane.dataplane.providers.simulated.engine import Key, Resource, SimulatedEngine
-from groundplane.dataplane.providers.simulated.feed import Subscription
 
 KINDS: tuple[SpecKind, ...] = ("image", "volume")
 
@@ -23,7 +22,7 @@ class SimulatedStorage:
     def __init__(self, engine: SimulatedEngine, host_id: UUID) -> None:
         self._engine = engine
         self._scope = str(host_id)
-        self._subscriptions: list[Subscription] = []
+        self._listeners = engine.listeners(self._scope, KINDS)
 
     async def ensure_image(self, context: Context, channel: Channel, spec: ImageSpec, fence: int) -> State:
         """See StorageProvider. Raises `image_digest` or `image_size` (permanent) when the bytes are not the promised."""
@@ -70,15 +69,11 @@ class SimulatedStorage:
 
     def events(self) -> AsyncIterator[State]:
         """See Observer."""
-        subscription = self._engine.subscribe(self._scope, KINDS)
-        self._subscriptions.append(subscription)
-        return subscription
+        return self._listeners.events()
 
     async def close(self) -> None:
         """See Observer. The engine stays open, since other views share it."""
-        for subscription in self._subscriptions:
-            subscription.close()
-        self._subscriptions.clear()
+        self._listeners.close()
 
     def _hold_base(self, pool: str, source: ImageSource) -> None:
         """The pool's copy of the image that a clone stands on, made with the volume when it was not there before."""

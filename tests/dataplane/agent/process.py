@@ -1,0 +1,40 @@
+"""An agent in a process of its own, for tests that kill it: `python -m tests.dataplane.agent.process JSON`."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from tests.dataplane.agent.world import drivers_on, no_channel
+
+from groundplane.dataplane.agent import Agent, AgentIdentity
+from groundplane.dataplane.providers.simulated import SimulatedEngine
+from groundplane.kernel.bus import Bus
+
+
+async def main(told: dict[str, str]) -> None:
+    """Run until SIGTERM."""
+    identity = AgentIdentity(
+        cluster_id=UUID(told["cluster"]),
+        agent_id=uuid4(),
+        version="test",
+        heartbeat_seconds=0.5,
+        progress_seconds=0.5,
+        drain_seconds=5.0,
+    )
+    engine = SimulatedEngine(Path(told["engine"]))
+    drivers = drivers_on(engine, identity.cluster_id, [UUID(host) for host in told["hosts"]])
+    bus = await Bus.connect(told["url"], "agent")
+    agent = Agent(identity, bus=bus, channel=no_channel(), drivers=drivers)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, agent.stop)
+    sys.stdout.write(f"{identity.agent_id}\n")
+    sys.stdout.flush()
+    await agent.run()
+    await bus.close()
+    engine.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(sys.argv[1])))
