@@ -26,8 +26,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=default_data_directory)
     database_url: SecretStr = SecretStr("")
     nats_url: SecretStr = SecretStr("")
-    host: str = "127.0.0.1"
-    port: int = Field(default=8700, ge=1, le=65535)
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8700, ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     data_plane: Literal["local", "simulated"] = "local"
     simulated_hosts: int = Field(default=1, ge=1, le=10_000)
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     @property
     def api_url(self) -> str:
         """Where the api listens."""
-        return f"http://{self.host}:{self.port}"
+        return f"http://{self.api_host}:{self.api_port}"
 
     @property
     def blob_directory(self) -> Path:

@@ -56,7 +56,9 @@ async def place_machine(
     host_id: UUID | None,
     cluster_id: UUID | None,
 ) -> HostShare:
-    """Claim a share of the host with most free memory (or of `host_id`; within `cluster_id`) that also has a pool with `volume_gib` free.
+    """Claim a share of the host with most free memory that also has a pool with `volume_gib` free.
+
+    `host_id` and `cluster_id`, where given, are the only host and cluster that will do.
 
     Raises NoCapacityError with the numbers that failed. Hosts that another request is claiming are passed over first.
     """

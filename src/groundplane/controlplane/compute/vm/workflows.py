@@ -21,9 +21,7 @@ from groundplane.kernel.database import Tx
 async def create(tx: Tx, job: Job) -> Move:
     """One task makes the volumes and ports that come with the machine, then the machine."""
     vm = await store.load(tx, job.resource_id)
-    wants: list[Want] = []
-    for child in await _children(tx, job):
-        wants.append((await volume_spec(tx, child))[1] if child.kind == VOLUME.name else port_spec(child))
+    wants = [await _want(tx, child) for child in await _children(tx, job)]
     return _ask(vm, [*wants, await _machine(tx, vm)])
 
 
@@ -43,6 +41,10 @@ async def remove(tx: Tx, job: Job) -> Move:
         else:
             wants.append(Absent("port", child.id))
     return _ask(vm, wants)
+
+
+async def _want(tx: Tx, child: Resource) -> Want:
+    return (await volume_spec(tx, child))[1] if child.kind == VOLUME.name else port_spec(child)
 
 
 async def _children(tx: Tx, job: Job) -> Sequence[Resource]:

@@ -1,0 +1,362 @@
+"""The routes of every Kind, made from its declaration: create, read, list, update, delete, actions, history."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field, create_model
+from pydantic_core import to_json
+
+from groundplane.controlplane.gateway.operation import Operation, operation
+from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.gateway.views import ResourceView, View, job_reference, page_model, resource_view, view_model
+from groundplane.controlplane.identity import organizations_of
+from groundplane.controlplane.jobs import job as jobs
+from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources.fields import Labels, Name, Strict
+from groundplane.controlplane.resources.kind import Action, Kind
+from groundplane.controlplane.resources.manager import Outcome
+from groundplane.controlplane.resources.organization import ORGANIZATION
+from groundplane.controlplane.resources.problems import ResourceNotFoundError
+from groundplane.controlplane.resources.project import PROJECT
+from groundplane.controlplane.resources.resource import Resource
+from groundplane.controlplane.resources.scopes import organization_of_project
+from groundplane.kernel.database import Tx
+from groundplane.kernel.errors import InvalidRequestError
+from groundplane.kernel.ids import parse_id
+
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
+Cursor = Annotated[str | None, Query(max_length=80, description="`next` of the page before.")]
+Selector = Annotated[
+    str | None, Query(max_length=1024, description="Labels that must all be equal, as in `env=prod,tier=web`.")
+]
+NameFilter = Annotated[str | None, Query(max_length=63)]
+StatusFilter = Annotated[str | None, Query(pattern="^(creating|active|updating|deleting|error)$")]
+
+
+class HistoryEntry(View):
+    """One change of a resource: who, which job, why, and what is different after it."""
+
+    at: str
+    revision: int
+    changed_by: str | None
+    job_id: str | None
+    reason: str
+    state: dict[str, Any]
+
+
+def answer(body: object, status: int = 200, *, location: str | None = None) -> Response:
+    """JSON as bytes: what we made ourselves is not validated a second time."""
+    headers = {"Location": location} if location else None
+    return Response(to_json(body), status, headers=headers, media_type="application/json")
+
+
+def parse_selector(text: str | None) -> list[tuple[str, str]]:
+    """The pairs of a label selector. Raises InvalidRequestError."""
+    pairs = []
+    for part in text.split(",") if text else []:
+        key, equals, value = part.partition("=")
+        if not equals or not key:
+            raise InvalidRequestError(f"The label selector {part!r} is not of the form key=value. Separate several by commas.")
+        pairs.append((key.strip(), value.strip()))
+    return pairs
+
+
+def scope_path(kind: Kind) -> str:
+    """Where a kind's collection lies below its namespace."""
+    if kind is PROJECT:
+        return "/organizations/{organization_id}"
+    return "/projects/{project_id}" if kind.namespace == "tenant" else ""
+
+
+class Scope:
+    """Which organization and project a request is about, from its path."""
+
+    def __init__(self, organization_id: UUID | None, project_id: UUID | None) -> None:
+        self.organization_id = organization_id
+        self.project_id = project_id
+
+
+async def resolve_scope(services: Services, request: Request) -> Scope:
+    """The scope that the path names. Raises ResourceNotFoundError for what is not there."""
+    organization, project = request.path_params.get("organization_id"), request.path_params.get("project_id")
+    if project is not None:
+        project_id = parse_id(PROJECT.prefix, project)
+        async with services.database.transaction() as tx:
+            organization_id = await organization_of_project(tx, project_id) if project_id else None
+        if organization_id is None:
+            raise ResourceNotFoundError(f"There is no project {project!r} that you may see. List your projects.")
+        return Scope(organization_id, project_id)
+    if organization is not None:
+        organization_id = parse_id(ORGANIZATION.prefix, organization)
+        if organization_id is None:
+            raise ResourceNotFoundError(f"There is no organization {organization!r} that you may see. List yours.")
+        return Scope(organization_id, None)
+    return Scope(None, None)
+
+
+class KindRoutes:
+    """Builds the routes of one kind. Each opens one operation: authorization, transaction, audit."""
+
+    def __init__(self, services: Services, kind: Kind) -> None:
+        self.services = services
+        self.kind = kind
+        self.view = view_model(kind)
+        self.operator = kind.namespace == "ops"
+        self.collection = f"{scope_path(kind)}/{kind.plural}"
+        self.item = f"{self.collection}/{{reference}}"
+
+    def add_to(self, router: APIRouter) -> None:
+        """Declare every route that the kind has."""
+        noun = self.kind.name.replace("_", " ")
+        if self.kind.create is not None:
+            self._add(
+                router, "POST", self.collection, self._create(), f"Create a {noun}", "create", {201: self.view, 202: self.view}
+            )
+        page = page_model(self.kind, self.view)
+        self._add(router, "GET", self.collection, self._list(), f"List {noun}s", "list", {200: page})
+        self._add(router, "GET", self.item, self._read(), f"Read a {noun}", "read", {200: self.view})
+        self._add(router, "PATCH", self.item, self._update(), f"Change a {noun}", "update", {200: self.view, 202: self.view})
+        self._add(router, "DELETE", self.item, self._delete(), f"Delete a {noun}", "delete", {200: self.view, 202: self.view})
+        for action in self.kind.actions:
+            path = f"{self.item}/{action.verb}"
+            self._add(router, "POST", path, self._act(action), action.summary, action.verb, {200: self.view, 202: self.view})
+        path = f"{self.item}/history"
+        self._add(
+            router, "GET", path, self._history(), f"How a {noun} came to be what it is", "read", {200: list[HistoryEntry]}
+        )
+
+    def _add(
+        self,
+        router: APIRouter,
+        method: str,
+        path: str,
+        endpoint: Callable[..., Awaitable[Response]],
+        summary: str,
+        verb: str,
+        answers: dict[int, Any],
+    ) -> None:
+        first, *others = answers
+        suffix = path.rsplit("/", 1)[1]
+        name = "history" if suffix == "history" else verb
+        router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            summary=summary,
+            operation_id=f"{self.kind.name}_{name}",
+            tags=[self.kind.plural],
+            status_code=first,
+            response_model=answers[first],
+            responses={status: {"model": answers[status]} for status in others},
+            openapi_extra={"x-permission": self.kind.permission(verb), **scope_parameters(path)},
+        )
+
+    def _open(self, request: Request, verb: str, scope: Scope, *, mutation: bool = False) -> Any:
+        return operation(
+            self.services,
+            request,
+            permission=self.kind.permission(verb),
+            organization_id=scope.organization_id,
+            project_id=scope.project_id,
+            mutation=mutation,
+        )
+
+    def _create(self) -> Callable[..., Awaitable[Response]]:
+        body = self._create_body()
+
+        async def create(request: Request, body: body) -> Response:  # type: ignore[valid-type]  # made at run time
+            scope = await resolve_scope(self.services, request)
+            wish: Any = body
+            async with self._open(request, "create", scope, mutation=True) as op:
+                outcome = await self.services.manager.create(
+                    op.tx,
+                    self.kind,
+                    wish.spec,
+                    name=wish.name,
+                    labels=wish.labels,
+                    actor_id=op.actor.id,
+                    organization_id=scope.organization_id,
+                    project_id=scope.project_id,
+                )
+                self._note(op, outcome.resource)
+            return self._answer(request, outcome, done=201)
+
+        return create
+
+    def _list(self) -> Callable[..., Awaitable[Response]]:
+        async def list_page(
+            request: Request,
+            limit: Limit = 50,
+            cursor: Cursor = None,
+            label: Selector = None,
+            name: NameFilter = None,
+            status: StatusFilter = None,
+        ) -> Response:
+            scope = await resolve_scope(self.services, request)
+            after = parse_id(self.kind.prefix, cursor) if cursor else None
+            if cursor and after is None:
+                raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
+            selector = parse_selector(label)
+            async with self._open_list(request, scope) as op:
+                found = await store.page(
+                    op.tx,
+                    self.kind,
+                    project_id=scope.project_id,
+                    organization_ids=await self._visible(op, scope),
+                    selector=selector,
+                    name=name,
+                    status=status,
+                    after=after,
+                    limit=limit + 1,
+                )
+            items = [resource_view(self.kind, resource, operator=self.operator) for resource in found[:limit]]
+            return answer({"items": items, "next": items[-1]["id"] if len(found) > limit else None})
+
+        return list_page
+
+    def _open_list(self, request: Request, scope: Scope) -> Any:
+        """Everybody may list organizations: those in which they have a role are shown."""
+        if self.kind is ORGANIZATION:
+            return operation(self.services, request, permission=None, organization_id=None, project_id=None)
+        return self._open(request, "list", scope)
+
+    async def _visible(self, op: Operation, scope: Scope) -> Sequence[UUID] | None:
+        if self.kind is ORGANIZATION:
+            return await organizations_of(op.tx, op.actor)
+        return [scope.organization_id] if self.kind is PROJECT and scope.organization_id else None
+
+    def _read(self) -> Callable[..., Awaitable[Response]]:
+        async def read(request: Request, reference: ReferencePath) -> Response:
+            scope = await self._scope_of_item(request, reference)
+            async with self._open(request, "read", scope) as op:
+                resource = await self._get(op.tx, scope, reference)
+                job = await jobs.holder(op.tx, resource.id)
+            return answer(resource_view(self.kind, resource, job=job, operator=self.operator))
+
+        return read
+
+    def _update(self) -> Callable[..., Awaitable[Response]]:
+        body = self._update_body()
+
+        async def update(request: Request, reference: ReferencePath, body: body) -> Response:  # type: ignore[valid-type]
+            scope = await self._scope_of_item(request, reference)
+            wish: Any = body
+            async with self._open(request, "update", scope, mutation=True) as op:
+                resource = await self._get(op.tx, scope, reference)
+                self._note(op, resource)
+                outcome = await self.services.manager.update(
+                    op.tx,
+                    self.kind,
+                    resource,
+                    name=wish.name,
+                    labels=wish.labels,
+                    request=getattr(wish, "spec", None),
+                    actor_id=op.actor.id,
+                )
+            return self._answer(request, outcome)
+
+        return update
+
+    def _delete(self) -> Callable[..., Awaitable[Response]]:
+        async def delete(request: Request, reference: ReferencePath) -> Response:
+            scope = await self._scope_of_item(request, reference)
+            async with self._open(request, "delete", scope, mutation=True) as op:
+                resource = await self._get(op.tx, scope, reference)
+                self._note(op, resource)
+                outcome = await self.services.manager.delete(op.tx, self.kind, resource, actor_id=op.actor.id)
+            return self._answer(request, outcome)
+
+        return delete
+
+    def _act(self, action: Action) -> Callable[..., Awaitable[Response]]:
+        async def act(request: Request, reference: ReferencePath) -> Response:
+            scope = await self._scope_of_item(request, reference)
+            async with self._open(request, action.verb, scope, mutation=True) as op:
+                resource = await self._get(op.tx, scope, reference)
+                self._note(op, resource)
+                outcome = await self.services.manager.act(op.tx, self.kind, resource, action, actor_id=op.actor.id)
+            return self._answer(request, outcome)
+
+        return act
+
+    def _history(self) -> Callable[..., Awaitable[Response]]:
+        async def history(request: Request, reference: ReferencePath) -> Response:
+            scope = await self._scope_of_item(request, reference)
+            async with self._open(request, "read", scope) as op:
+                resource = await self._get(op.tx, scope, reference)
+                rows = await store.journal(op.tx, resource.id)
+            return answer([dict(row) for row in rows])
+
+        return history
+
+    async def _scope_of_item(self, request: Request, reference: str) -> Scope:
+        """An organization or a project is its own scope: who has a role in it may see it."""
+        scope = await resolve_scope(self.services, request)
+        if self.kind is ORGANIZATION:
+            return Scope(parse_id(ORGANIZATION.prefix, reference), None)
+        if self.kind is PROJECT:
+            return Scope(scope.organization_id, parse_id(PROJECT.prefix, reference))
+        return scope
+
+    async def _get(self, tx: Tx, scope: Scope, reference: str) -> Resource:
+        resource = await store.get(tx, self.kind, scope.project_id if self.kind.namespace == "tenant" else None, reference)
+        if self.kind in {ORGANIZATION, PROJECT} and resource.organization_id != scope.organization_id:
+            raise ResourceNotFoundError
+        return resource
+
+    def _note(self, op: Operation, resource: Resource) -> None:
+        op.resource_kind, op.resource_id = self.kind.name, resource.id
+
+    def _answer(self, request: Request, outcome: Outcome, *, done: int = 200) -> Response:
+        body = resource_view(self.kind, outcome.resource, job=outcome.job, operator=self.operator)
+        reference = job_reference(outcome.job)
+        if reference is not None:
+            return answer(body, 202, location=str(reference["href"]))
+        location = f"{request.url.path}/{body['id']}" if done == 201 else None
+        return answer(body, done, location=location)
+
+    def _create_body(self) -> type[BaseModel]:
+        fields: dict[str, Any] = {
+            "name": (Name, ...),
+            "labels": (Labels, {}),
+            "spec": (self.kind.create, _default_if_empty(self.kind.create)),
+        }
+        return create_model(f"Create{self.view.__name__}", __base__=Strict, **fields)
+
+    def _update_body(self) -> type[BaseModel]:
+        fields: dict[str, Any] = {"name": (Name | None, None), "labels": (Labels | None, None)}
+        if self.kind.update is not None:
+            fields["spec"] = (self.kind.update | None, None)
+        return create_model(f"Update{self.view.__name__}", __base__=Strict, **fields)
+
+
+ReferencePath = Annotated[str, Path(max_length=80, pattern=r"^[a-z0-9_-]+$", description="The resource's id or name.")]
+
+
+def _default_if_empty(model: type[BaseModel] | None) -> Any:
+    """A spec without required fields need not be said."""
+    required = model is not None and any(field.is_required() for field in model.model_fields.values())
+    return ... if required or model is None else Field(default_factory=model)
+
+
+def scope_parameters(path: str) -> dict[str, Any]:
+    """The path's own parameters, which are read from the request."""
+    names = [name for name in ("organization_id", "project_id") if f"{{{name}}}" in path]
+    return {
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "title": name}} for name in names
+        ]
+    }
+
+
+def kind_router(services: Services, kinds: Sequence[Kind]) -> APIRouter:
+    """The routes of these kinds."""
+    router = APIRouter()
+    for kind in kinds:
+        KindRoutes(services, kind).add_to(router)
+    return router
+
+
+__all__ = ["KindRoutes", "ResourceView", "Scope", "answer", "kind_router", "resolve_scope"]

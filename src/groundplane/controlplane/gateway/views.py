@@ -1,0 +1,187 @@
+"""How resources and jobs look from outside: public ids, the common attributes, the kind's own spec and observed state."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from groundplane.controlplane.fleet.cluster import CLUSTER
+from groundplane.controlplane.fleet.host import HOST
+from groundplane.controlplane.jobs.job import Job
+from groundplane.controlplane.resources.kind import Kind
+from groundplane.controlplane.resources.organization import ORGANIZATION
+from groundplane.controlplane.resources.project import PROJECT
+from groundplane.controlplane.resources.resource import Resource
+from groundplane.kernel.database import Row
+from groundplane.kernel.ids import format_id
+from groundplane.kernel.telemetry import trace_id
+
+JOB_PREFIX = "job"
+USER_PREFIX = "usr"
+
+
+class View(BaseModel):
+    """Something that is answered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class JobReference(View):
+    """The job that carries a request on: follow `href`."""
+
+    id: str
+    state: Literal["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED"]
+    href: str
+
+
+class ResourceView(View):
+    """The attributes that all resources share."""
+
+    id: str
+    kind: str
+    organization_id: str | None
+    project_id: str | None
+    name: str
+    status: Literal["creating", "active", "updating", "deleting", "deleted", "error"]
+    wanted: Literal["present", "absent"]
+    labels: dict[str, str]
+    provider_reference: str | None
+    cluster_id: str | None = Field(default=None, description="Where it is; operators only.")
+    host_id: str | None = Field(default=None, description="Which host it is on; operators only.")
+    generation: int = Field(description="Counts changes of what is wanted.")
+    observed_generation: int = Field(description="The last generation that an engine confirmed.")
+    revision: int = Field(description="Counts every change.")
+    created_at: datetime
+    updated_at: datetime
+    job: JobReference | None = None
+
+
+def view_model(kind: Kind) -> type[ResourceView]:
+    """The kind's own view: `Vm`, `SecurityGroup`, …"""
+    title = kind.name.title().replace("_", "")
+    return create_model(
+        title,
+        __base__=ResourceView,
+        __doc__=kind.summary,
+        spec=(kind.spec, Field(description="What should be.")),
+        observed=(kind.observed, Field(description="What is.")),
+    )
+
+
+def page_model(kind: Kind, view: type[ResourceView]) -> type[View]:
+    """A page of the kind's views."""
+    return create_model(
+        f"{view.__name__}Page",
+        __base__=View,
+        __doc__=f"A page of {kind.plural}.",
+        items=(list[view], ...),  # type: ignore[valid-type]  # made at run time
+        next=(str | None, Field(description="The cursor of the next page; null on the last.")),
+    )
+
+
+def public(prefix: str, value: UUID | None) -> str | None:
+    """A public id, or None for none."""
+    return format_id(prefix, value) if value else None
+
+
+def resource_view(kind: Kind, resource: Resource, *, job: Job | None = None, operator: bool = False) -> dict[str, Any]:
+    """The resource as answered. Where it is placed is told to operators only."""
+    return {
+        "id": kind.public_id(resource.id),
+        "kind": resource.kind,
+        "organization_id": public(ORGANIZATION.prefix, resource.organization_id),
+        "project_id": public(PROJECT.prefix, resource.project_id),
+        "name": resource.name,
+        "status": resource.status,
+        "wanted": resource.wanted,
+        "labels": resource.labels,
+        "provider_reference": resource.provider_reference,
+        "cluster_id": public(CLUSTER.prefix, resource.cluster_id) if operator else None,
+        "host_id": public(HOST.prefix, resource.host_id) if operator else None,
+        "generation": resource.generation,
+        "observed_generation": resource.observed_generation,
+        "revision": resource.revision,
+        "created_at": resource.created_at,
+        "updated_at": resource.updated_at,
+        "job": job_reference(job),
+        "spec": kind.spec.model_validate(resource.spec).model_dump(mode="json"),
+        "observed": kind.observed.model_validate(resource.observed).model_dump(mode="json"),
+    }
+
+
+def job_reference(job: Job | None) -> dict[str, Any] | None:
+    """The short form of a job beside its resource."""
+    if job is None:
+        return None
+    text = format_id(JOB_PREFIX, job.id)
+    project = public(PROJECT.prefix, job.project_id)
+    href = f"/api/tenant/v1/projects/{project}/jobs/{text}" if project else f"/api/ops/v1/jobs/{text}"
+    return {"id": text, "state": job.state, "href": href}
+
+
+class JobStep(View):
+    """One line of a job's history. `what`: entered, asked, unanswered, reported, retrying, succeeded, failed."""
+
+    at: datetime
+    step: str
+    attempt: int
+    what: str
+    detail: dict[str, Any]
+
+
+class JobView(View):
+    """One attempt at what is wanted of a resource."""
+
+    id: str
+    workflow: str
+    state: Literal["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED"]
+    organization_id: str | None
+    project_id: str | None
+    resource_id: str
+    resource_kind: str
+    step: str
+    attempt: int
+    error: dict[str, Any] | None = Field(description="code, fault_class and message of the last fault.")
+    reason: str
+    requested_by: str | None
+    trace_id: str
+    next_at: datetime | None = Field(description="When it is looked at again, if nothing happens before.")
+    deadline: datetime
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    steps: list[JobStep] = Field(default_factory=list, description="What happened, in order; only on a single job.")
+
+
+class JobPage(View):
+    """A page of jobs, newest first."""
+
+    items: list[JobView]
+    next: str | None
+
+
+def job_view(kinds: Mapping[str, Kind], job: Job, history: Sequence[Row] = ()) -> dict[str, Any]:
+    """The job as answered."""
+    return {
+        "id": format_id(JOB_PREFIX, job.id),
+        "workflow": job.workflow,
+        "state": job.state,
+        "organization_id": public(ORGANIZATION.prefix, job.organization_id),
+        "project_id": public(PROJECT.prefix, job.project_id),
+        "resource_id": kinds[job.resource_kind].public_id(job.resource_id),
+        "resource_kind": job.resource_kind,
+        "step": job.step,
+        "attempt": job.attempt,
+        "error": job.error,
+        "reason": job.reason,
+        "requested_by": public(USER_PREFIX, job.requested_by),
+        "trace_id": trace_id(job.trace),
+        "next_at": job.next_at,
+        "deadline": job.deadline,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+        "steps": [dict(row) for row in history],
+    }

@@ -1,0 +1,80 @@
+"""The one place that lists the kinds, and puts together what all processes of the control plane share."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from groundplane.contracts.tasks import Task, task_subject
+from groundplane.controlplane.compute.ssh_key import SSH_KEY
+from groundplane.controlplane.compute.vm import VM
+from groundplane.controlplane.fleet.agent import AGENT
+from groundplane.controlplane.fleet.cluster import CLUSTER
+from groundplane.controlplane.fleet.host import HOST
+from groundplane.controlplane.fleet.pool import POOL
+from groundplane.controlplane.fleet.provider import PROVIDER
+from groundplane.controlplane.jobs.engine import Engine
+from groundplane.controlplane.jobs.workflow import by_name_and_version
+from groundplane.controlplane.network.network import NETWORK
+from groundplane.controlplane.network.port import PORT
+from groundplane.controlplane.network.security_group import SECURITY_GROUP
+from groundplane.controlplane.network.subnet import SUBNET
+from groundplane.controlplane.resources.kind import Kind
+from groundplane.controlplane.resources.manager import ResourceManager
+from groundplane.controlplane.resources.organization import ORGANIZATION
+from groundplane.controlplane.resources.project import PROJECT
+from groundplane.controlplane.resources.states import StateKeeper
+from groundplane.controlplane.storage.image import IMAGE
+from groundplane.controlplane.storage.volume import VOLUME
+from groundplane.kernel.bus import Bus
+from groundplane.kernel.secrets import SecretBox
+from groundplane.kernel.settings import Settings
+
+KINDS: tuple[Kind, ...] = (
+    ORGANIZATION,
+    PROJECT,
+    CLUSTER,
+    PROVIDER,
+    AGENT,
+    HOST,
+    POOL,
+    IMAGE,
+    VOLUME,
+    NETWORK,
+    SUBNET,
+    SECURITY_GROUP,
+    PORT,
+    SSH_KEY,
+    VM,
+)
+
+WORKFLOWS = by_name_and_version(
+    [flow for kind in KINDS for flow in (kind.on_create, kind.on_update, kind.on_delete) if flow is not None]
+)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The services of the control plane, put together."""
+
+    manager: ResourceManager
+    engine: Engine
+    states: StateKeeper
+    box: SecretBox
+
+
+def build_platform(settings: Settings, publish: Callable[[Task], Awaitable[None]]) -> Platform:
+    """Everything that needs neither HTTP nor loops. `publish` sends a task after its commit."""
+    kinds = {kind.name: kind for kind in KINDS}
+    states = StateKeeper(kinds)
+    engine = Engine(WORKFLOWS, states, publish)
+    box = SecretBox.from_file(settings.key_directory / "encryption.key")
+    return Platform(ResourceManager(kinds, engine, states, box), engine, states, box)
+
+
+def publisher(bus: Bus) -> Callable[[Task], Awaitable[None]]:
+    """Sends tasks to their cluster's agents."""
+
+    async def publish(task: Task) -> None:
+        subject = task_subject(task.cluster_id, task.scope)
+        await bus.publish(subject, task.model_dump_json().encode(), f"{task.id}:{task.fence}")
+
+    return publish

@@ -1,0 +1,79 @@
+"""The command `groundplane`: each process of the platform, and the commands that run them all on one machine."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import typer
+import uvloop
+
+from groundplane.kernel.settings import Settings
+from groundplane.processes import up
+
+app = typer.Typer(
+    name="groundplane",
+    help="Groundplane turns a company's own servers into a cloud.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+for command in (up.up, up.down, up.restart, up.status, up.doctor):
+    app.command()(command)
+
+
+def _serve(run: Callable[[Settings], Awaitable[None]]) -> None:
+    async def body() -> None:
+        await run(Settings())
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(body())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring database and message streams to where the processes can start."""
+    from groundplane.processes.migrate import migrate as run  # noqa: PLC0415  # each process loads only its own
+
+    _serve(run)
+
+
+@app.command()
+def api() -> None:
+    """Run the api."""
+    from groundplane.processes.api import serve  # noqa: PLC0415  # each process loads only its own
+
+    serve(Settings())
+
+
+@app.command()
+def worker() -> None:
+    """Run the worker."""
+    from groundplane.processes.worker import run  # noqa: PLC0415  # each process loads only its own
+
+    _serve(run)
+
+
+@app.command()
+def agent() -> None:
+    """Run the agent of a cluster."""
+    from groundplane.processes.agent import run  # noqa: PLC0415  # each process loads only its own
+
+    _serve(run)
+
+
+@app.command()
+def openapi(*, check: bool = False) -> None:
+    """Write the OpenAPI documents to docs/openapi, or check that they are as committed."""
+    from groundplane.processes.api import write_documents  # noqa: PLC0415  # each process loads only its own
+
+    if not write_documents(check=check):
+        typer.echo("docs/openapi differs from the code: run `groundplane openapi` and commit.", err=True)
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""`groundplane worker`: moves jobs, applies what agents report, reconciles. Any number may run."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Sequence
+
+import nats.errors
+import structlog
+from nats.aio.msg import Msg
+
+from groundplane.contracts.tasks import REPORTS_STREAM, REPORTS_SUBJECTS
+from groundplane.controlplane.gateway.blobs import BlobStore
+from groundplane.controlplane.jobs.dispatcher import Inbox, run_due
+from groundplane.controlplane.reconciler import Reconciler
+from groundplane.kernel.bus import Bus
+from groundplane.kernel.database import Database, RetryableDatabaseError
+from groundplane.kernel.settings import Settings
+from groundplane.kernel.telemetry import configure_logging
+from groundplane.processes.catalog import build_platform, publisher
+from groundplane.processes.migrate import WORKER_CONSUMER
+from groundplane.processes.ready import say_ready
+
+log = structlog.get_logger()
+
+BATCH = 50
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM."""
+    configure_logging("worker", level=settings.log_level)
+    database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
+    bus = await Bus.connect(settings.nats_url.get_secret_value(), "worker")
+    platform = build_platform(settings, publisher(bus))
+    reconciler = Reconciler(platform.manager, database, bus, settings, BlobStore(settings.blob_directory))
+    inbox = Inbox(database, platform.engine, reconciler.observe)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tasks = [
+        asyncio.create_task(run_due(database, platform.engine)),
+        asyncio.create_task(receive(bus, inbox)),
+        asyncio.create_task(reconciler.run()),
+    ]
+    say_ready(settings, "worker")
+    stopped = asyncio.create_task(stop.wait())
+    finished, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await bus.close()
+    await database.close()
+    for task in finished - {stopped}:
+        task.result()  # a loop that ended by itself is a defect: end with its error, and be restarted
+
+
+async def receive(bus: Bus, inbox: Inbox) -> None:
+    """Take reports as they come, apply a batch in one transaction, and only then acknowledge it."""
+    while True:
+        with contextlib.suppress(nats.errors.ConnectionClosedError):
+            subscription = await bus.js.pull_subscribe(REPORTS_SUBJECTS, durable=WORKER_CONSUMER, stream=REPORTS_STREAM)
+            while True:
+                try:
+                    messages = await subscription.fetch(BATCH, timeout=5)
+                except (nats.errors.TimeoutError, TimeoutError):
+                    continue
+                except nats.errors.Error as error:
+                    log.warning("worker.bus", error=repr(error))
+                    await asyncio.sleep(0.5)
+                    break
+                await _apply(inbox, messages)
+
+
+async def _apply(inbox: Inbox, messages: Sequence[Msg]) -> None:
+    try:
+        await inbox.apply([message.data for message in messages])
+    except RetryableDatabaseError as error:
+        log.warning("worker.database", error=repr(error))
+        await asyncio.sleep(0.5)
+        await asyncio.gather(*(message.nak() for message in messages), return_exceptions=True)
+        return
+    await asyncio.gather(*(message.ack() for message in messages), return_exceptions=True)
