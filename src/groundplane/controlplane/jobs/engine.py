@@ -127,7 +127,7 @@ class Engine:
                 await self._postpone(tx, job)
                 return True
             calls = [call.model_dump(mode="json") for call in report.calls]
-            await jobs.note(tx, job, "reported", outcome=report.outcome, calls=calls)
+            await jobs.note(tx, job, "reported", outcome=report.outcome, at=report.at, calls=calls)
             await self.resources.apply(tx, job, report.states)
             then = str(job.ask["then"])
             job.ask, job.ask_fence, job.step_deadline = None, None, None

@@ -337,6 +337,7 @@ CREATE TABLE drift (
 );
 CREATE UNIQUE INDEX drift_open ON drift (resource_id) WHERE resolved_at IS NULL;
 CREATE INDEX drift_recent ON drift (id) WHERE resolved_at IS NULL;
+CREATE INDEX drift_of_resource ON drift (resource_id, detected_at);
 
 CREATE TABLE incident (
     id          uuid PRIMARY KEY DEFAULT uuidv7(),
