@@ -24,7 +24,7 @@ from groundplane.controlplane.identity.problems import (
     WeakPasswordError,
 )
 from groundplane.controlplane.identity.roles import ROLES, Role
-from groundplane.controlplane.identity.tokens import Claims, Tokens
+from groundplane.controlplane.identity.tokens import Audience, Claims, Tokens
 from groundplane.controlplane.identity.users import (
     FIRST_ADMINISTRATOR,
     User,
@@ -41,6 +41,7 @@ __all__ = [
     "FIRST_ADMINISTRATOR",
     "ROLES",
     "Actor",
+    "Audience",
     "BindingExistsError",
     "Claims",
     "EmailTakenError",

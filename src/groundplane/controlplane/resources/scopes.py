@@ -1,5 +1,6 @@
-"""Which organization a project lies in, and whether an organization is there: what an authorization decision starts from."""
+"""What belongs where, and whether it is there at all: what decisions about access start from."""
 
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from groundplane.kernel.database import Tx
@@ -17,3 +18,20 @@ async def organization_exists(tx: Tx, organization_id: UUID) -> bool:
     """Tell whether this is a living organization."""
     sql = "SELECT EXISTS (SELECT FROM resource WHERE id = $1 AND kind = 'organization' AND deleted_at IS NULL)"
     return bool(await tx.value(sql, organization_id))
+
+
+async def living(tx: Tx, resource_ids: Sequence[UUID]) -> Mapping[UUID, bool]:
+    """Tell of each resource whether it is still there; ids that never were, or are not yet, are left out."""
+    rows = await tx.fetch("SELECT id, deleted_at IS NULL AS lives FROM resource WHERE id = ANY($1::uuid[])", list(resource_ids))
+    return {row["id"]: row["lives"] for row in rows}
+
+
+async def sealed_secret(tx: Tx, secret_id: UUID, *, cluster_id: UUID) -> bytes | None:
+    """The envelope of a secret of a living resource in this cluster; None when there is no such secret there."""
+    envelope: bytes | None = await tx.value(
+        """SELECT envelope FROM secret JOIN resource ON resource.id = resource_id
+           WHERE secret.id = $1 AND cluster_id = $2 AND deleted_at IS NULL""",
+        secret_id,
+        cluster_id,
+    )
+    return envelope

@@ -1,0 +1,58 @@
+"""The agents' own API: bytes of images, secrets, and answers to reads. For agents' tokens alone; not public."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import FileResponse
+
+from groundplane.controlplane.gateway.auth import current_claims
+from groundplane.controlplane.gateway.console import deliver
+from groundplane.controlplane.gateway.middleware import allow_body
+from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.resources.scopes import living, sealed_secret
+from groundplane.kernel.errors import NotFoundError
+
+STATUS_HEADER = "X-Groundplane-Status"
+NOT_FOUND = "not_found"
+
+
+class _BlobResponse(FileResponse):
+    chunk_size = 1 << 20
+
+
+def agent_router(services: Services) -> APIRouter:
+    """What agents dial for themselves. Ids are plain UUIDs here."""
+    router = APIRouter()
+
+    @router.get("/images/{image_id}")
+    async def image(image_id: UUID) -> Response:
+        """An image's bytes, whole or a range."""
+        async with services.database.transaction() as tx:
+            lives = await living(tx, [image_id])
+        path = services.blobs.path(image_id)
+        if not lives.get(image_id) or not path.exists():
+            raise NotFoundError("There is no such image.")
+        return _BlobResponse(path, media_type="application/octet-stream")
+
+    @router.get("/secrets/{secret_id}")
+    async def secret(request: Request, secret_id: UUID) -> Response:
+        """A secret's plain bytes, if its resource lies in the agent's own cluster."""
+        cluster_id = current_claims(request).cluster_id
+        async with services.database.transaction() as tx:
+            envelope = await sealed_secret(tx, secret_id, cluster_id=cluster_id) if cluster_id else None
+        if envelope is None:
+            raise NotFoundError("There is no such secret in this cluster.")
+        return Response(services.secret_box.open(envelope, secret_id.bytes), media_type="application/octet-stream")
+
+    @router.post("/answers/{token}", status_code=204)
+    async def answer(request: Request, token: str) -> Response:
+        """The bytes that a reader in this process waits for. The status header says `not_found` if there is nothing."""
+        waiting = services.answers.take(token, current_claims(request).cluster_id)
+        if waiting is None:
+            raise NotFoundError("Nobody waits for this answer any more.")
+        allow_body(request, waiting.limit + 1)
+        found = request.headers.get(STATUS_HEADER) != NOT_FOUND
+        await deliver(waiting, request.stream(), found=found)
+        return Response(status_code=204)
+
+    return router

@@ -1,0 +1,109 @@
+"""The HTTP edge put together: three public applications and the agents' one, strictly apart, in one frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from groundplane.controlplane.gateway.auth import Authentication
+from groundplane.controlplane.gateway.docs import add_docs, docs_index
+from groundplane.controlplane.gateway.health import health_router
+from groundplane.controlplane.gateway.identity_api import LOGIN_PATH
+from groundplane.controlplane.gateway.middleware import Frame
+from groundplane.controlplane.gateway.problems import MEDIA_TYPE, add_problem_handlers
+from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.identity import Audience
+from groundplane.kernel.errors import Problem
+
+TENANT_PATH = "/api/tenant/v1"
+OPS_PATH = "/api/ops/v1"
+COMMON_PATH = "/api/common/v1"
+AGENT_PATH = "/api/agent/v1"
+_REFERENCE = "#/components/schemas/{model}"
+
+
+def build_app(
+    services: Services,
+    *,
+    tenant: Sequence[APIRouter],
+    ops: Sequence[APIRouter],
+    common: Sequence[APIRouter],
+    agent: Sequence[APIRouter],
+) -> FastAPI:
+    """The root application. Each list of routers goes into one application, and only there."""
+    root = FastAPI(title="Groundplane", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    add_problem_handlers(root)
+    root.add_middleware(Frame)
+    root.include_router(health_router(services))
+    root.include_router(docs_index({each.title: each.path for each in _PUBLIC}))
+    for each, routers in zip(_PUBLIC, (tenant, ops, common), strict=True):
+        root.mount(each.path, public_app(each, routers, services))
+    root.mount(AGENT_PATH, _agents_app(agent, services))
+    return root
+
+
+@dataclass(frozen=True)
+class PublicApi:
+    """One of the public applications."""
+
+    title: str
+    path: str
+    description: str
+    open_paths: tuple[str, ...] = ("/docs", "/openapi.json")
+
+
+TENANT = PublicApi("Groundplane tenant API", TENANT_PATH, "For the teams that use the cloud.")
+OPS = PublicApi("Groundplane operations API", OPS_PATH, "For the operators of the cloud.")
+COMMON = PublicApi(
+    "Groundplane common API", COMMON_PATH, "For everybody: login, users, roles.", ("/docs", "/openapi.json", LOGIN_PATH)
+)
+_PUBLIC = (TENANT, OPS, COMMON)
+
+
+def public_app(api: PublicApi, routers: Sequence[APIRouter], services: Services) -> FastAPI:
+    """One public application, with its own OpenAPI document and reference."""
+    app = _Documented(
+        title=api.title, description=api.description, version="1", servers=[{"url": api.path}], root_path_in_servers=False,
+        docs_url=None, redoc_url=None, openapi_url="/openapi.json", redirect_slashes=False, responses=_PROBLEMS,
+    )  # fmt: skip
+    add_docs(app)
+    return _finish(app, routers, services, audience="api", open_paths=api.open_paths)
+
+
+def _agents_app(routers: Sequence[APIRouter], services: Services) -> FastAPI:
+    app = FastAPI(title="Groundplane agents", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    return _finish(app, routers, services, audience="agent", open_paths=())
+
+
+def _finish(
+    app: FastAPI, routers: Sequence[APIRouter], services: Services, *, audience: Audience, open_paths: tuple[str, ...]
+) -> FastAPI:
+    for router in routers:
+        app.include_router(router)
+    add_problem_handlers(app)
+    app.add_middleware(Authentication, tokens=services.tokens, audience=audience, open_paths=open_paths)
+    return app
+
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}}
+    for status, text in (("4XX", "Refused: see `code` and `detail`."), ("5XX", "Not your fault: see `code` and `detail`."))
+}
+
+
+class _Documented(FastAPI):
+    """Adds to the OpenAPI document what all routes share: how to authenticate, and what a problem looks like."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            problem = Problem.model_json_schema(ref_template=_REFERENCE)
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update(problem.pop("$defs", {}))
+            schemas["Problem"] = problem
+            document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+            document["security"] = [{"bearer": []}]
+            self.openapi_schema = document
+        return self.openapi_schema

@@ -1,0 +1,26 @@
+"""What every route is handed: the parts that the composition root made."""
+
+from dataclasses import dataclass, field
+
+from groundplane.controlplane.gateway.blobs import BlobStore
+from groundplane.controlplane.gateway.console import Answers
+from groundplane.controlplane.identity import Tokens
+from groundplane.controlplane.resources.manager import ResourceManager
+from groundplane.kernel.bus import Bus
+from groundplane.kernel.database import Database
+from groundplane.kernel.secrets import SecretBox
+from groundplane.kernel.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one api process. `answers` are what its own requests wait for from agents."""
+
+    settings: Settings
+    database: Database
+    bus: Bus
+    tokens: Tokens
+    secret_box: SecretBox
+    blobs: BlobStore
+    manager: ResourceManager
+    answers: Answers = field(default_factory=Answers)
