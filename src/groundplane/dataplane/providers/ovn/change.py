@@ -129,6 +129,7 @@ class Change:
         return row
 
     def _subnet(self, spec: SubnetSpec, row: Row | None, ours: Columns) -> None:
+        self._needed("network", spec.network_id, "name")
         columns = {"cidr": cidr(spec), "options": dhcp_options(spec)}
         held = self._put("DHCP_Options", spec.id, row, columns, ours)
         if row is None:

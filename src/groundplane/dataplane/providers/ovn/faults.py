@@ -6,6 +6,7 @@ from typing import Final
 from groundplane.contracts.faults import FaultClass, ProviderError, permanent, transient
 
 _FAULTS: Final[dict[str, tuple[FaultClass, str, str]]] = {
+    "bad value": ("permanent", "engine_refused", "The network database would not take a value"),
     "constraint violation": ("permanent", "engine_refused", "The network database forbids it"),
     "domain error": ("permanent", "engine_refused", "The network database forbids it"),
     "range error": ("permanent", "engine_refused", "The network database forbids it"),
@@ -20,6 +21,7 @@ _FAULTS: Final[dict[str, tuple[FaultClass, str, str]]] = {
 _UNKNOWN: Final = ("permanent", "engine_refused", "The network database forbids it")
 
 DUPLICATE: Final = "duplicate uuid"
+BAD_VALUE: Final = "bad value"  # not the server's word: ovs would not even send it
 
 
 def error_of(reply: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
+from ovs.db.error import Error
 from ovs.db.idl import Transaction
 from ovsdbapp.backend.ovs_idl import idlutils, vlog
 from ovsdbapp.backend.ovs_idl.connection import Connection
@@ -18,7 +19,7 @@ from ovsdbapp.backend.ovs_idl.connection import Connection
 from groundplane.contracts.faults import ProviderError
 from groundplane.contracts.reports import State
 from groundplane.dataplane.providers.ovn.change import Change
-from groundplane.dataplane.providers.ovn.faults import DUPLICATE, contended, error_of, fault, unreachable
+from groundplane.dataplane.providers.ovn.faults import BAD_VALUE, DUPLICATE, contended, error_of, fault, unreachable
 from groundplane.dataplane.providers.ovn.replica import Key, Replica
 
 T = TypeVar("T")
@@ -73,6 +74,9 @@ class _Attempt(Generic[T]):
         transaction = Transaction(self._replica)
         try:
             self._write(Change(self._replica, transaction, self._cluster))
+        except Error as error:
+            transaction.abort()
+            raise fault(BAD_VALUE, str(error)) from error
         except BaseException:
             transaction.abort()
             raise
@@ -123,6 +127,8 @@ class Northbound:
         """What changes from now on, but for what this process changes itself; ends when closed."""
         heard: asyncio.Queue[State | None] = asyncio.Queue()
         self._listeners.add(heard)
+        if self._closed:
+            heard.put_nowait(None)
         return self._listen(heard)
 
     async def close(self) -> None:
