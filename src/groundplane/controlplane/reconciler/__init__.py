@@ -3,7 +3,6 @@
 It never touches an engine and never changes what a user wants, but for a guest that powered itself off.
 """
 
-from groundplane.controlplane.reconciler.blobs import BlobStore, sweep_blobs
 from groundplane.controlplane.reconciler.correction import correct
 from groundplane.controlplane.reconciler.drift import page as list_drift
 from groundplane.controlplane.reconciler.incidents import page as list_incidents
@@ -12,12 +11,10 @@ from groundplane.controlplane.reconciler.looks import ask_for_looks
 from groundplane.controlplane.reconciler.reconciler import Reconciler
 
 __all__ = [
-    "BlobStore",
     "Reconciler",
     "ask_for_looks",
     "correct",
     "list_drift",
     "list_incidents",
     "refresh_incidents",
-    "sweep_blobs",
 ]

@@ -8,7 +8,6 @@ import structlog
 
 from groundplane.contracts.reports import Heartbeat, InventoryChunk, Sighting
 from groundplane.controlplane.reconciler import heartbeats, incidents, inventory, sightings
-from groundplane.controlplane.reconciler.blobs import BlobStore, sweep_blobs
 from groundplane.controlplane.reconciler.correction import correct
 from groundplane.controlplane.reconciler.looks import ask_for_looks
 from groundplane.controlplane.resources.kind import Kind
@@ -46,15 +45,13 @@ class Reconciler:
         if news:
             tx.after_commit.append(self._tell)
 
-    async def run(self, database: Database, bus: Bus, *, look_seconds: float, blobs: BlobStore | None = None) -> None:
+    async def run(self, database: Database, bus: Bus, *, look_seconds: float) -> None:
         """The reconciler's loops, until cancelled. Any number of workers may run them."""
         async with asyncio.TaskGroup() as group:
             group.create_task(_for_ever("correct", CORRECT_SECONDS, lambda: self.correct(database), wake=self._news))
             group.create_task(_for_ever("incidents", INCIDENT_SECONDS, lambda: self.refresh_incidents(database)))
             group.create_task(_for_ever("looks", look_seconds, lambda: ask_for_looks(bus, database)))
             group.create_task(_for_ever("chunks", SWEEP_SECONDS, lambda: self.forget_incomplete(database)))
-            if blobs is not None:
-                group.create_task(_for_ever("blobs", SWEEP_SECONDS, lambda: sweep_blobs(database, blobs)))
 
     async def correct(self, database: Database) -> int:
         """One round of corrections."""
