@@ -17,8 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from groundplane.processes.layout import Layout, free_port, port_is_free, read_json, write_json
-from groundplane.processes.pids import ProcessRef, end, working_in
-from groundplane.processes.supervisor import PartFailedError, Service
+from groundplane.processes.pids import end, working_in
+from groundplane.processes.supervisor import PartFailedError, Service, survivors
 
 SYSTEM_USER = "groundplane"
 """Operating-system user of PostgreSQL and nats-server when `up` is run by root: PostgreSQL refuses root."""
@@ -214,19 +214,19 @@ class Postgres:
             raise PartFailedError(f"{Path(argv[0]).name} failed: {(done.stderr or done.stdout).strip()[-500:]}")
 
     def _clear(self) -> None:
-        """End what still works in the cluster, then drop its pid file, whose pid may be another's after a reboot.
+        """End what still works in the cluster, then drop its pid files, whose pid may be another's or a zombie's.
 
         Two postmasters on one cluster destroy it; here nobody of ours is alive any more, so whoever works in it is
         an orphan of a killed postmaster, or a postmaster that no record knows.
         """
         pid_file = self.cluster / "postmaster.pid"
-        if not pid_file.exists():
-            return
         orphans = working_in(self.cluster)
-        leaders = [ref for ref in orphans if pid_file.read_text().startswith(f"{ref.pid}\n")]
-        end(leaders, signal.SIGINT, 30)
-        end([ref for ref in orphans if ref not in leaders], signal.SIGQUIT, 5)
-        pid_file.unlink(missing_ok=True)
+        if orphans and pid_file.exists():
+            leaders = [ref for ref in orphans if pid_file.read_text().startswith(f"{ref.pid}\n")]
+            end(leaders, signal.SIGINT, 30)
+        end(orphans, signal.SIGQUIT, 5)
+        for stale in (pid_file, *self.socket.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
 
     def _configure(self) -> None:
         people = {pwd.getpwuid(os.geteuid()).pw_name, *([self.user] if self.user else [])}
@@ -254,7 +254,7 @@ class Postgres:
 class Nats:
     """The embedded nats-server with JetStream of one data directory."""
 
-    def __init__(self, layout: Layout, running: ProcessRef | None = None) -> None:
+    def __init__(self, layout: Layout) -> None:
         """Choose port and password: the last ones where they can be kept, for clients that still hold them."""
         self.home = layout.root / "nats"
         self.config = self.home / "nats.conf"
@@ -264,7 +264,7 @@ class Nats:
         last = read_json(self._chosen)
         self.port: int = last.get("port", 0)
         self.password: str = last.get("password", "") or secrets.token_urlsafe(24)
-        if not self.port or not (running or port_is_free(self.port)):
+        if not self.port or not (port_is_free(self.port) or _runs_already(layout)):
             self.port = free_port()
 
     @property
@@ -314,6 +314,10 @@ class Nats:
         finally:
             writer.close()
         return greeting.startswith(b"INFO ") and json.loads(greeting[5:]).get("jetstream") is True
+
+
+def _runs_already(layout: Layout) -> bool:
+    return any(name == "nats" for name, _, _ in survivors(layout))
 
 
 def _sync(directory: Path) -> None:

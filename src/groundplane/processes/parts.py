@@ -16,7 +16,7 @@ from groundplane.processes.embedded import Nats, Postgres
 from groundplane.processes.engines import DataPlane
 from groundplane.processes.layout import Endpoints, Installation, Layout, port_is_free
 from groundplane.processes.pids import ProcessRef
-from groundplane.processes.supervisor import Hook, Part, PartFailedError, Probe, Service, Step, survivors
+from groundplane.processes.supervisor import Hook, Part, PartFailedError, Probe, Service, Step
 
 MAIN = "groundplane.processes.main"
 HOST = "host-1"
@@ -37,7 +37,6 @@ def compose(layout: Layout, installation: Installation) -> Composition:
     Raises:
         PartFailedError: a binary is missing or cannot be run.
     """
-    alive = {name: ref for name, ref, _ in survivors(layout)}
     parts: list[Part] = []
     base: list[str] = []
     nats_port = None
@@ -47,7 +46,7 @@ def compose(layout: Layout, installation: Installation) -> Composition:
         base.append("postgres")
         database_url = postgres.url
     if not (nats_url := os.environ.get("GROUNDPLANE_NATS_URL", "")):
-        nats = Nats(layout, alive.get("nats"))
+        nats = Nats(layout)
         parts.append(nats.service())
         base.append("nats")
         nats_url, nats_port = nats.url, nats.port

@@ -347,8 +347,8 @@ class Supervisor:
 
     async def _await_start(self) -> None:
         await asyncio.gather(*(life.ready.wait() for life in self.lives.values()))
-        if self.phase == "starting":
-            self.phase = "running"
+        if self.phase != "stopping":
+            self.phase, self.failed = "running", None
             log.info("everything is ready after %.1f s", time.time() - self._began)
 
     # -- stopping ----------------------------------------------------------------------------------

@@ -1,0 +1,145 @@
+"""The embedded PostgreSQL and nats-server: who may connect, and what survives which crash."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import nats
+import pytest
+from tests.processes.conftest import Supervise
+from tests.processes.toys import alive, wait_for
+
+from groundplane.processes.embedded import PLAIN_ENVIRONMENT, Nats, Postgres, postgres_binaries, runnable
+from groundplane.processes.layout import Layout
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+
+
+async def _query(layout: Layout, sql: str) -> Any:
+    connection = await asyncpg.connect(Postgres(layout).url)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+def test_the_owner_of_the_database_is_no_superuser_and_can_make_roles_to_act_as(layout: Layout, supervise: Supervise) -> None:
+    async def use() -> None:
+        connection = await asyncpg.connect(Postgres(layout).url)
+        try:
+            assert await connection.fetchval("SELECT current_setting('fsync')") == "on"
+            assert await connection.fetchval("SELECT current_setting('is_superuser')") == "off"
+            assert await connection.fetchval("SELECT datlocale FROM pg_database WHERE datname = 'groundplane'") == "C.UTF-8"
+            await connection.execute("CREATE EXTENSION btree_gist")
+            await connection.execute("CREATE ROLE tenant NOLOGIN")
+            async with connection.transaction():
+                await connection.execute("SET LOCAL ROLE tenant")
+                assert await connection.fetchval("SELECT current_user") == "tenant"
+        finally:
+            await connection.close()
+
+    supervise("databases").wait()
+    asyncio.run(use())
+
+
+@as_root
+def test_other_users_of_the_machine_are_kept_out(layout: Layout, supervise: Supervise) -> None:
+    supervise("databases").wait()
+    psql = [str(Postgres(layout).install / "bin/psql"), "-h", str(layout.run / "pg"), "-U", "groundplane", "-c", "SELECT 1"]
+    asked = subprocess.run(psql, user="nobody", env=PLAIN_ENVIRONMENT, cwd="/", capture_output=True, check=False)
+    assert asked.returncode == 2
+    readable = subprocess.run(["cat", str(layout.root / "nats" / "nats.conf")], user="nobody", capture_output=True, check=False)
+    assert readable.returncode == 1
+
+
+def test_nats_wants_the_password(layout: Layout, supervise: Supervise) -> None:
+    supervise("databases").wait()
+    server = Nats(layout)
+
+    async def use() -> None:
+        connection = await nats.connect(server.url)
+        stream = await connection.jetstream().add_stream(name="kept", subjects=["kept.*"])
+        assert stream.config.storage == "file"
+        await connection.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await reader.readline()
+        writer.write(b"CONNECT {}\r\nPING\r\n")
+        assert await reader.readline() == b"-ERR 'Authorization Violation'\r\n"
+        writer.close()
+        await writer.wait_closed()
+
+    asyncio.run(use())
+
+
+def test_data_survives_a_kill_of_both_servers_and_of_their_supervisor(layout: Layout, supervise: Supervise) -> None:
+    supervised = supervise("databases")
+    supervised.wait()
+    asyncio.run(_query(layout, "CREATE TABLE kept AS SELECT 42 AS answer"))
+    pids = supervised.pid("postgres"), supervised.pid("nats")
+    port = Nats(layout).port
+    supervised.kill()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not any(alive(pid) for pid in pids), 5)
+
+    supervise("databases").wait()
+    assert asyncio.run(_query(layout, "SELECT answer FROM kept")) == 42
+    assert Nats(layout).port == port, "clients that wait for the server find it where it was"
+
+
+def test_an_adopted_postgres_keeps_its_connections(layout: Layout, supervise: Supervise) -> None:
+    first = supervise("databases")
+    first.wait()
+    pid = first.pid("postgres")
+
+    async def across() -> None:
+        connection = await asyncpg.connect(Postgres(layout).url)
+        first.kill()
+        second = supervise("databases")
+        await asyncio.to_thread(second.wait)
+        assert second.pid("postgres") == pid
+        assert await connection.fetchval("SELECT 1") == 1
+        await connection.close()
+
+    asyncio.run(across())
+
+
+def test_a_half_made_cluster_is_made_anew(layout: Layout, supervise: Supervise) -> None:
+    layout.create()
+    partial = layout.root / "postgres" / "cluster.partial"
+    partial.mkdir(parents=True)
+    (partial / "PG_VERSION").write_text("18\n")
+    supervise("databases").wait()
+    assert asyncio.run(_query(layout, "SELECT 1")) == 1
+    assert not partial.exists()
+
+
+def test_a_pid_file_that_names_somebody_else_is_no_hindrance(layout: Layout, supervise: Supervise) -> None:
+    """After a reboot the old postmaster's pid may be anybody's; PostgreSQL alone would then refuse to start."""
+    first = supervise("databases")
+    first.wait()
+    pid_file = layout.root / "postgres" / "cluster" / "postmaster.pid"
+    text = pid_file.read_text()
+    first.stop()
+    with subprocess.Popen(["sleep", "60"], user=Postgres(layout).user) as bystander:
+        pid_file.write_text("\n".join([str(bystander.pid), *text.splitlines()[1:]]) + "\n")
+        supervise("databases").wait()
+        assert asyncio.run(_query(layout, "SELECT 1")) == 1
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+@as_root
+def test_binaries_below_a_closed_folder_are_copied(tmp_path: Path, layout: Layout) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "pginstall").symlink_to(postgres_binaries())
+    copy = layout.root / "copy"
+    assert runnable(closed / "pginstall", "bin/postgres", copy, "nobody") == copy
+    assert runnable(closed / "pginstall", "bin/postgres", copy, "nobody") == copy
+    assert runnable(closed / "pginstall", "bin/postgres", layout.root / "unused", None) == closed / "pginstall"
+    assert not (layout.root / "unused").exists()
