@@ -1,0 +1,40 @@
+"""The Python client of the public API. Sees nothing else of the platform.
+
+This is the front door: everything that a program needs is imported from here.
+"""
+
+from groundplane.sdk.client import Client, Common, Operations, Tenant
+from groundplane.sdk.collection import Collection
+from groundplane.sdk.errors import (
+    ApiError,
+    ClientError,
+    ConnectionFailedError,
+    FieldError,
+    JobFailedError,
+    WaitTimeoutError,
+)
+from groundplane.sdk.records import Change, Job, JobError, JobReference, JobStep, Resource, RoleBinding, User
+from groundplane.sdk.retries import Retries
+
+__all__ = [
+    "ApiError",
+    "Change",
+    "Client",
+    "ClientError",
+    "Collection",
+    "Common",
+    "ConnectionFailedError",
+    "FieldError",
+    "Job",
+    "JobError",
+    "JobFailedError",
+    "JobReference",
+    "JobStep",
+    "Operations",
+    "Resource",
+    "Retries",
+    "RoleBinding",
+    "Tenant",
+    "User",
+    "WaitTimeoutError",
+]

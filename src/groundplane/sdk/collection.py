@@ -1,0 +1,99 @@
+"""Resources of one kind in one place: create, read, list, update, delete, act. Knows no kind by name."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from groundplane.sdk.jobs import WAIT_SECONDS, OnStep, wait_for
+from groundplane.sdk.paging import pages
+from groundplane.sdk.records import Change, Json, Resource
+from groundplane.sdk.session import Call, Session
+
+Labels = Mapping[str, str]
+
+
+class Collection:
+    """A kind's resources below a scope. `ref` is a resource's id or name.
+
+    What the platform carries on by a job answers at once. With `wait` the call returns when that job succeeded; it tells
+    each line of the job's history to `on_step`, and raises JobFailedError, or WaitTimeoutError after `timeout` seconds.
+    All calls raise ApiError and ConnectionFailedError.
+    """
+
+    def __init__(self, session: Session, path: str) -> None:
+        self._session = session
+        self._path = path
+
+    def create(
+        self,
+        name: str,
+        spec: Json | None = None,
+        labels: Labels | None = None,
+        *,
+        wait: bool = False,
+        timeout: float = WAIT_SECONDS,
+        on_step: OnStep | None = None,
+    ) -> Resource:
+        """Make one. `spec` says what it should be; kinds whose spec has no required field need none."""
+        body = {"name": name, "labels": dict(labels or {}), **({"spec": spec} if spec is not None else {})}
+        answer = self._session.json(Call("POST", self._path, json=body))
+        return self._settled(answer, wait=wait, timeout=timeout, on_step=on_step)
+
+    def get(self, ref: str) -> Resource:
+        """Read one."""
+        return Resource.from_json(self._session.json(Call("GET", self._item(ref))))
+
+    def list(self, *, labels: Labels | None = None, name: str | None = None, status: str | None = None) -> Iterator[Resource]:
+        """All, oldest first, page by page as they are taken; only those that have all the labels, the name, the status."""
+        query = {"label": selector(labels), "name": name, "status": status}
+        return map(Resource.from_json, pages(self._session, self._path, query))
+
+    def update(
+        self,
+        ref: str,
+        *,
+        name: str | None = None,
+        labels: Labels | None = None,
+        spec: Json | None = None,
+        wait: bool = False,
+        timeout: float = WAIT_SECONDS,
+        on_step: OnStep | None = None,
+    ) -> Resource:
+        """Change what is given; labels are replaced as a whole, of the spec only the fields that are said."""
+        wishes: dict[str, Any] = {"name": name, "labels": None if labels is None else dict(labels), "spec": spec}
+        body = {key: value for key, value in wishes.items() if value is not None}
+        answer = self._session.json(Call("PATCH", self._item(ref), json=body))
+        return self._settled(answer, wait=wait, timeout=timeout, on_step=on_step)
+
+    def delete(self, ref: str, *, wait: bool = False, timeout: float = WAIT_SECONDS, on_step: OnStep | None = None) -> Resource:
+        """Want it gone. Answers it as it was when that was said; waited for, nothing of it is left when this returns."""
+        resource = Resource.from_json(self._session.json(Call("DELETE", self._item(ref))))
+        if wait and resource.job is not None:
+            wait_for(self._session, resource.job.href, timeout, on_step)
+        return resource
+
+    def act(
+        self, ref: str, verb: str, *, wait: bool = False, timeout: float = WAIT_SECONDS, on_step: OnStep | None = None
+    ) -> Resource:
+        """Do what the kind has a verb for, such as `reboot` of a machine."""
+        answer = self._session.json(Call("POST", f"{self._item(ref)}/{quote(verb, safe='')}"))
+        return self._settled(answer, wait=wait, timeout=timeout, on_step=on_step)
+
+    def history(self, ref: str) -> Sequence[Change]:
+        """How it came to be what it is, oldest first."""
+        return [Change.from_json(each) for each in self._session.json(Call("GET", f"{self._item(ref)}/history"))]
+
+    def _item(self, ref: str) -> str:
+        return f"{self._path}/{quote(ref, safe='')}"
+
+    def _settled(self, answer: Json, *, wait: bool, timeout: float, on_step: OnStep | None) -> Resource:
+        resource = Resource.from_json(answer)
+        if not wait or resource.job is None:
+            return resource
+        wait_for(self._session, resource.job.href, timeout, on_step)
+        return self.get(resource.id)
+
+
+def selector(labels: Labels | None) -> str | None:
+    """Labels as a query says them: `env=prod,tier=web`."""
+    return ",".join(f"{key}={value}" for key, value in labels.items()) if labels else None

@@ -1,0 +1,87 @@
+"""What calls of the platform can end in. An `ApiError` is the problem (RFC 9457) that the platform answered with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+if TYPE_CHECKING:
+    from groundplane.sdk.records import Job
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One bad field of a request: a JSON pointer (RFC 6901) to it, and what is wrong with it."""
+
+    pointer: str
+    detail: str
+
+
+class ClientError(Exception):
+    """The ancestor of all errors of this package."""
+
+
+class ConnectionFailedError(ClientError):
+    """The platform was not reached, or went away in the middle of an answer."""
+
+
+class ApiError(ClientError):
+    """The platform refused. `code` is stable; `detail` says what to do; `request_id` finds the request in its logs."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        request_id: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.request_id = request_id
+        self.context = dict(context or {})
+        super().__init__(self._sentence())
+
+    @classmethod
+    def from_response(cls, response: httpx.Response) -> "ApiError":
+        """The problem of a response that was read; whatever stands between us and the platform may answer otherwise."""
+        request_id = response.headers.get("x-request-id")
+        try:
+            body = response.json()
+            return cls(
+                response.status_code,
+                str(body["code"]),
+                str(body["detail"]),
+                errors=[FieldError(str(each["pointer"]), str(each["detail"])) for each in body.get("errors") or ()],
+                request_id=body.get("request_id") or request_id,
+                context=body.get("context"),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            code = f"http_{response.status_code}"
+            detail = (
+                f"{response.request.url} answered {response.status_code} {response.reason_phrase}, not as the platform does."
+            )
+            return cls(response.status_code, code, detail.strip(), request_id=request_id)
+
+    def _sentence(self) -> str:
+        fields = "".join(f"\n  {each.pointer}: {each.detail}" for each in self.errors)
+        request = f" [request {self.request_id}]" if self.request_id else ""
+        return f"{self.status} {self.code}: {self.detail}{request}{fields}"
+
+
+class JobFailedError(ClientError):
+    """A job that was waited for failed. Its message is the job's own sentence; `job` has its history."""
+
+    def __init__(self, job: "Job") -> None:
+        self.job = job
+        self.code = job.error.code if job.error else "unknown"
+        super().__init__(job.error.message if job.error else f"{job.workflow} failed and does not say why.")
+
+
+class WaitTimeoutError(ClientError, TimeoutError):
+    """What was waited for did not happen in time. It may still: nothing was cancelled."""

@@ -1,0 +1,230 @@
+"""What the platform answers, as small frozen records. Fields that a newer platform adds are left out, not refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Json = Mapping[str, Any]
+"""A JSON object as the platform sent it."""
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+@dataclass(frozen=True)
+class JobReference:
+    """The job that carries a request on; `href` is where it is read."""
+
+    id: str
+    state: str
+    href: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> "JobReference":
+        """The reference beside a resource."""
+        return cls(body["id"], body["state"], body["href"])
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Anything that the platform keeps: `spec` is what should be, `observed` what is. `job` is changing it right now."""
+
+    id: str
+    kind: str
+    name: str
+    status: str
+    wanted: str
+    organization_id: str | None
+    project_id: str | None
+    labels: Mapping[str, str]
+    spec: Json
+    observed: Json
+    provider_reference: str | None
+    cluster_id: str | None
+    host_id: str | None
+    generation: int
+    observed_generation: int
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    job: JobReference | None
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Resource":
+        """A resource as answered. Where it is placed is told to operators only."""
+        return cls(
+            id=body["id"],
+            kind=body["kind"],
+            name=body["name"],
+            status=body["status"],
+            wanted=body["wanted"],
+            organization_id=body.get("organization_id"),
+            project_id=body.get("project_id"),
+            labels=body["labels"],
+            spec=body["spec"],
+            observed=body["observed"],
+            provider_reference=body.get("provider_reference"),
+            cluster_id=body.get("cluster_id"),
+            host_id=body.get("host_id"),
+            generation=body["generation"],
+            observed_generation=body["observed_generation"],
+            revision=body["revision"],
+            created_at=datetime.fromisoformat(body["created_at"]),
+            updated_at=datetime.fromisoformat(body["updated_at"]),
+            job=JobReference.from_json(body["job"]) if body.get("job") else None,
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of a resource's history; `state` holds what is different after it."""
+
+    at: datetime
+    revision: int
+    changed_by: str | None
+    job_id: str | None
+    reason: str
+    state: Json
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Change":
+        """A line as answered."""
+        return cls(
+            at=datetime.fromisoformat(body["at"]),
+            revision=body["revision"],
+            changed_by=body.get("changed_by"),
+            job_id=body.get("job_id"),
+            reason=body["reason"],
+            state=body["state"],
+        )
+
+
+@dataclass(frozen=True)
+class JobStep:
+    """One line of a job's history. `what`: entered, asked, unanswered, reported, retrying, succeeded, failed."""
+
+    at: datetime
+    step: str
+    attempt: int
+    what: str
+    detail: Json
+
+    @classmethod
+    def from_json(cls, body: Json) -> "JobStep":
+        """A line as answered."""
+        return cls(datetime.fromisoformat(body["at"]), body["step"], body["attempt"], body["what"], body["detail"])
+
+
+@dataclass(frozen=True)
+class JobError:
+    """The last fault of a job: a stable code, whether it is transient or permanent, and a sentence to act on."""
+
+    code: str
+    fault_class: str
+    message: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> "JobError":
+        """The fault as answered."""
+        return cls(body["code"], body["fault_class"], body["message"])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at what is wanted of a resource. `steps` only when the job was read by itself."""
+
+    id: str
+    workflow: str
+    state: str
+    resource_id: str
+    resource_kind: str
+    organization_id: str | None
+    project_id: str | None
+    step: str
+    attempt: int
+    error: JobError | None
+    reason: str
+    requested_by: str | None
+    trace_id: str
+    deadline: datetime
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    steps: tuple[JobStep, ...] = field(default=(), repr=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it succeeded or failed."""
+        return self.state in {"SUCCEEDED", "FAILED"}
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Job":
+        """A job as answered."""
+        return cls(
+            id=body["id"],
+            workflow=body["workflow"],
+            state=body["state"],
+            resource_id=body["resource_id"],
+            resource_kind=body["resource_kind"],
+            organization_id=body.get("organization_id"),
+            project_id=body.get("project_id"),
+            step=body["step"],
+            attempt=body["attempt"],
+            error=JobError.from_json(body["error"]) if body.get("error") else None,
+            reason=body["reason"],
+            requested_by=body.get("requested_by"),
+            trace_id=body["trace_id"],
+            deadline=datetime.fromisoformat(body["deadline"]),
+            created_at=datetime.fromisoformat(body["created_at"]),
+            started_at=_time(body.get("started_at")),
+            ended_at=_time(body.get("ended_at")),
+            steps=tuple(JobStep.from_json(each) for each in body.get("steps") or ()),
+        )
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who can log in, unless disabled."""
+
+    id: str
+    email: str
+    name: str
+    disabled_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def from_json(cls, body: Json) -> "User":
+        """A user as answered."""
+        return cls(
+            id=body["id"],
+            email=body["email"],
+            name=body["name"],
+            disabled_at=_time(body.get("disabled_at")),
+            created_at=datetime.fromisoformat(body["created_at"]),
+        )
+
+
+@dataclass(frozen=True)
+class RoleBinding:
+    """A user has a role: on the whole platform, in an organization, or in one of its projects."""
+
+    id: str
+    user_id: str
+    role: str
+    organization_id: str | None
+    project_id: str | None
+    created_at: datetime
+
+    @classmethod
+    def from_json(cls, body: Json) -> "RoleBinding":
+        """A binding as answered."""
+        return cls(
+            id=body["id"],
+            user_id=body["user_id"],
+            role=body["role"],
+            organization_id=body.get("organization_id"),
+            project_id=body.get("project_id"),
+            created_at=datetime.fromisoformat(body["created_at"]),
+        )

@@ -1,0 +1,167 @@
+"""One caller's conversation with the platform: sends requests, retries the safe ones, keeps the access token fresh."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+import httpx
+
+from groundplane.sdk.errors import ApiError, ConnectionFailedError
+from groundplane.sdk.retries import Retries
+
+LOGIN = "/api/common/v1/auth/login"
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+
+_KEEP_ALIVE_SECONDS = 3.0  # less than servers do, so that a request does not meet a connection that is being closed
+_RENEW_BEFORE_SECONDS = 30.0
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Body = Callable[[], Iterator[bytes]]
+"""Makes a request's body, anew for each try."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request as its caller says it.
+
+    body        streamed, instead of `json`
+    wait        how many seconds longer than usual the platform may take
+    repeatable  may be carried out twice without harm, though it is not a GET
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str | int | float] = field(default_factory=dict)
+    json: Any = None
+    body: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wait: float = 0.0
+    repeatable: bool = False
+    authenticated: bool = True
+
+    @property
+    def safe(self) -> bool:
+        """Whether it may be sent again when nobody knows what became of it."""
+        return self.repeatable or self.method in _SAFE
+
+
+@dataclass(frozen=True)
+class _Credentials:
+    email: str
+    password: str = field(repr=False)
+
+
+class Session:
+    """Thread-safe. Told credentials by `log_in`, it keeps them in memory and logs in again when its token expires."""
+
+    def __init__(self, base_url: str, token: str | None = None, retries: Retries | None = None) -> None:
+        url = httpx.URL(base_url)
+        self._http = httpx.Client(
+            base_url=url,
+            limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS),
+            # A proxy of the environment leads out of this machine, never back into it.
+            trust_env=not _is_loopback(url.host),
+        )
+        self._retries = retries or Retries()
+        self._token = token
+        self._renew_at: float | None = None
+        self._credentials: _Credentials | None = None
+        self._logging_in = threading.Lock()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def log_in(self, email: str, password: str) -> Mapping[str, Any]:
+        """Get a token and remember the credentials; answers the user as the platform knows them. Raises ApiError."""
+        credentials = _Credentials(email, password)
+        with self._logging_in:
+            user = self._get_token(credentials)
+            self._credentials = credentials
+        return user
+
+    def json(self, call: Call, *, retries: Retries | None = None) -> Any:
+        """Send and read a JSON answer; None if it is empty. Raises ApiError, ConnectionFailedError."""
+        response = self.send(call, retries=retries)
+        return response.json() if response.content else None
+
+    def send(self, call: Call, *, retries: Retries | None = None) -> httpx.Response:
+        """Send and read the whole answer. Raises ApiError, ConnectionFailedError."""
+        response = self._authorized(call, retries or self._retries)
+        if not response.is_success:
+            raise ApiError.from_response(response)
+        return response
+
+    def _authorized(self, call: Call, retries: Retries) -> httpx.Response:
+        """Whoever has no good token is refused before anything is done, so that any request may follow the new token."""
+        if not call.authenticated:
+            return self._retried(call, None, retries)
+        self._renew_if_due()
+        token = self._token
+        response = self._retried(call, token, retries)
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._renew(token):
+            return self._retried(call, self._token, retries)
+        return response
+
+    def _retried(self, call: Call, token: str | None, retries: Retries) -> httpx.Response:
+        started, attempt = time.monotonic(), 0
+        while True:
+            attempt += 1
+            try:
+                response = self._once(call, token)
+            except httpx.TransportError as error:
+                elapsed = time.monotonic() - started
+                pause = retries.pause_after_error(error, safe=call.safe, attempt=attempt, elapsed=elapsed)
+                if pause is None:
+                    reason = str(error) or type(error).__name__
+                    raise ConnectionFailedError(f"{call.method} {self._http.base_url.join(call.path)}: {reason}") from error
+            else:
+                elapsed = time.monotonic() - started
+                pause = retries.pause_after_response(response, safe=call.safe, attempt=attempt, elapsed=elapsed)
+                if pause is None:
+                    return response
+            time.sleep(pause)
+
+    def _once(self, call: Call, token: str | None) -> httpx.Response:
+        return self._http.request(
+            call.method,
+            call.path,
+            params=call.query or None,
+            json=call.json,
+            content=call.body() if call.body else None,
+            headers={**call.headers, **({"Authorization": f"Bearer {token}"} if token else {})},
+            timeout=httpx.Timeout(ANSWER_SECONDS + call.wait, connect=CONNECT_SECONDS),
+        )
+
+    def _renew_if_due(self) -> None:
+        if self._renew_at is not None and time.monotonic() >= self._renew_at:
+            self._renew(self._token)
+
+    def _renew(self, refused: str | None) -> bool:
+        """Log in again unless another thread just did; False when the credentials are not known."""
+        with self._logging_in:
+            if self._credentials is None:
+                return False
+            if self._token == refused:
+                self._get_token(self._credentials)
+            return True
+
+    def _get_token(self, credentials: _Credentials) -> Mapping[str, Any]:
+        body = {"email": credentials.email, "password": credentials.password}
+        answer = self.json(Call("POST", LOGIN, json=body, repeatable=True, authenticated=False))
+        self._token = str(answer["access_token"])
+        lifetime = float(answer["expires_in"])
+        self._renew_at = time.monotonic() + max(lifetime - _RENEW_BEFORE_SECONDS, lifetime / 2)
+        user: Mapping[str, Any] = answer["user"]
+        return user
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,180 @@
+"""A small platform on loopback that keeps the contracts of the public API as far as a client can tell.
+
+Misbehaves as it is told to: `script` holds answers that come before the true ones.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+PASSWORD = "correct horse battery"
+AT = "2026-11-23T12:00:00Z"
+PROJECT = "/api/tenant/v1/projects/prj_1"
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
+    """A problem as the gateway answers it."""
+    body = {"type": f"https://groundplane.dev/problems/{code}", "title": code, "status": status, "code": code, **more}
+    return JSONResponse({**body, "detail": detail, "request_id": "r-1"}, status, media_type="application/problem+json")
+
+
+def unavailable(retry_after: str | None = "0") -> Response:
+    """503, with or without Retry-After."""
+    response = problem(503, "unavailable", "Try again in a few seconds.")
+    if retry_after is not None:
+        response.headers["Retry-After"] = retry_after
+    return response
+
+
+@dataclass
+class Platform:
+    """What the server holds and what it was asked. `jobs` are histories that grow by one line each time they are read."""
+
+    requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
+    script: list[Response] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    logins: int = 0
+    lifetime: int = 900
+    names: list[str] = field(default_factory=list)
+    job_lines: list[str] = field(default_factory=list)
+    job_error: dict[str, str] | None = None
+    shown: int = 0
+    uploaded: bytes = b""
+    console: list[bytes] = field(default_factory=list)
+    url: str = ""
+
+    def count(self, method: str, path: str) -> int:
+        """How often something was asked for."""
+        return sum(1 for each in self.requests if each[:2] == (method, path))
+
+    def resource(self, name: str, *, job: bool = False, status: str = "active") -> dict[str, Any]:
+        """A resource as answered, with a field that this client does not know."""
+        href = f"{PROJECT}/jobs/job_1"
+        return {
+            "id": f"vm_{name}", "kind": "vm", "organization_id": "org_1", "project_id": "prj_1", "name": name,
+            "status": status, "wanted": "present", "labels": {}, "provider_reference": None, "generation": 1,
+            "observed_generation": 1, "revision": 1, "created_at": AT, "updated_at": AT, "spec": {"vcpus": 1},
+            "observed": {}, "job": {"id": "job_1", "state": "PENDING", "href": href} if job else None, "from_the_future": 1,
+        }  # fmt: skip
+
+    def job(self) -> dict[str, Any]:
+        """The job as it is now; each look shows one more line."""
+        self.shown = min(self.shown + 1, len(self.job_lines))
+        over = self.shown == len(self.job_lines)
+        state = ("FAILED" if self.job_error else "SUCCEEDED") if over else "RUNNING"
+        lines = [{"at": AT, "step": "s", "attempt": 1, "what": what, "detail": {}} for what in self.job_lines[: self.shown]]
+        return {
+            "id": "job_1", "workflow": "vm.create", "state": state, "organization_id": "org_1", "project_id": "prj_1",
+            "resource_id": "vm_a", "resource_kind": "vm", "step": "s", "attempt": 1, "error": self.job_error if over else None,
+            "reason": "create", "requested_by": "usr_1", "trace_id": "t", "next_at": None, "deadline": AT, "created_at": AT,
+            "started_at": AT, "ended_at": AT if over else None, "steps": lines,
+        }  # fmt: skip
+
+
+def _app(platform: Platform) -> FastAPI:
+    app = FastAPI()
+    _add_gate(app, platform)
+    _add_machines(app, platform)
+    _add_others(app, platform)
+    return app
+
+
+def _add_gate(app: FastAPI, platform: Platform) -> None:
+    @app.middleware("http")
+    async def watch(request: Request, call_next: Any) -> Response:
+        path: str = request.scope["path"]
+        platform.requests.append((request.method, path, dict(request.query_params)))
+        login = path.endswith("/auth/login")
+        if platform.script:
+            return platform.script.pop(0)
+        if not login and request.headers.get("authorization", "").removeprefix("Bearer ") not in platform.tokens:
+            return problem(401, "token_expired", "Log in again.")
+        answer: Response = await call_next(request)
+        return answer
+
+    @app.post("/api/common/v1/auth/login")
+    async def login(request: Request) -> Response:
+        body = await request.json()
+        if body["password"] != PASSWORD:
+            return problem(401, "invalid_credentials", "Check both and try again.")
+        platform.logins += 1
+        token = f"token-{platform.logins}"
+        platform.tokens = {token}
+        user = {"id": "usr_1", "email": body["email"], "name": "A", "disabled_at": None, "created_at": AT}
+        return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": platform.lifetime, "user": user})
+
+
+def _add_machines(app: FastAPI, platform: Platform) -> None:
+    @app.get(PROJECT + "/vms")
+    async def page(limit: int, cursor: str | None = None) -> Response:
+        start = platform.names.index(cursor) + 1 if cursor else 0
+        found = platform.names[start : start + min(limit, 3)]
+        last = start + len(found) >= len(platform.names)
+        items = [platform.resource(name) for name in found]
+        return JSONResponse({"items": items, "next": None if last else found[-1]})
+
+    @app.post(PROJECT + "/vms")
+    async def create(request: Request) -> Response:
+        platform.bodies.append(await request.json())
+        return JSONResponse(platform.resource(platform.bodies[-1]["name"], job=bool(platform.job_lines)), 202)
+
+    @app.get(PROJECT + "/vms/{reference:path}/console-log")
+    async def console(offset: int, limit: int) -> Response:
+        if not platform.console:
+            return problem(404, "console_not_found", "Start the machine.")
+        log = b"".join(platform.console)
+        if offset >= len(log):
+            return Response(b"", media_type="text/plain")
+        return Response(log[offset : offset + limit], media_type="text/plain")
+
+    @app.get(PROJECT + "/vms/{reference:path}")
+    async def read(reference: str) -> Response:
+        return JSONResponse(platform.resource(reference.removeprefix("vm_")))
+
+    @app.patch(PROJECT + "/vms/{reference}")
+    async def update(request: Request, reference: str) -> Response:
+        platform.bodies.append(await request.json())
+        return JSONResponse(platform.resource(reference))
+
+    @app.delete(PROJECT + "/vms/{reference}")
+    async def delete(reference: str) -> Response:
+        return JSONResponse(platform.resource(reference, job=True, status="deleting"), 202)
+
+
+def _add_others(app: FastAPI, platform: Platform) -> None:
+    @app.get(PROJECT + "/jobs/job_1")
+    async def job() -> Response:
+        return JSONResponse(platform.job())
+
+    @app.post(PROJECT + "/images")
+    async def upload(request: Request, name: str) -> Response:
+        platform.uploaded = await request.body()
+        platform.bodies.append(dict(request.headers))
+        return JSONResponse(platform.resource(name), 201)
+
+
+@contextmanager
+def serving(platform: Platform, port: int = 0) -> Iterator[uvicorn.Server]:
+    """Serve on loopback while the block runs; 0 is any free port."""
+    listener = socket.create_server(("127.0.0.1", port))
+    platform.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(_app(platform), log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.005)
+        yield server
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
