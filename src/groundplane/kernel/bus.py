@@ -1,9 +1,11 @@
 """NATS and JetStream: at-least-once delivery of small messages. Nothing is true because a message says so twice, or not."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Self
 
 import nats
+import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
@@ -14,6 +16,7 @@ from nats.js.kv import KeyValue
 log = structlog.get_logger()
 
 DEDUPLICATION_SECONDS = 120.0
+CLOSE_SECONDS = 2
 
 
 @dataclass
@@ -77,6 +80,9 @@ class Bus:
             return await self.js.create_key_value(bucket=name, ttl=ttl_seconds, history=1)
 
     async def close(self) -> None:
-        """Send what is buffered, then disconnect."""
+        """Send what is buffered, then disconnect. What was not acknowledged comes again, to others too."""
+        if self.nats.is_connected:
+            with contextlib.suppress(nats.errors.Error, TimeoutError):
+                await self.nats.flush(timeout=CLOSE_SECONDS)
         if not self.nats.is_closed:
-            await self.nats.drain()
+            await self.nats.close()

@@ -98,7 +98,7 @@ async def _furnish(settings: Settings, database: Database) -> AgentConfiguration
         agent_id = await _keep(tx, manager, AGENT, AGENT_NAME, AgentSpec(cluster=CLUSTER_NAME))
         hosts = [await _keep_host(tx, manager, settings, number) for number in range(1, _host_count(settings) + 1)]
     tokens = Tokens.from_directory(settings.key_directory)
-    _write_private(settings.agent_token_file, tokens.issue_agent(agent_id, cluster_id, AGENT_TOKEN_SECONDS)[0])
+    _write_private(settings.agent_token_file, tokens.issue_agent(agent_id, cluster_id, AGENT_TOKEN_SECONDS))
     return AgentConfiguration(agent_id=agent_id, cluster_id=cluster_id, hosts=tuple(hosts))
 
 

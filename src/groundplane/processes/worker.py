@@ -10,9 +10,8 @@ import structlog
 from nats.aio.msg import Msg
 
 from groundplane.contracts.tasks import REPORTS_STREAM, REPORTS_SUBJECTS
-from groundplane.controlplane.gateway.blobs import BlobStore
 from groundplane.controlplane.jobs.dispatcher import Inbox, run_due
-from groundplane.controlplane.reconciler import Reconciler
+from groundplane.controlplane.reconciler.reconciler import Reconciler
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database, RetryableDatabaseError
 from groundplane.kernel.settings import Settings
@@ -32,7 +31,7 @@ async def run(settings: Settings) -> None:
     database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), "worker")
     platform = build_platform(settings, publisher(bus))
-    reconciler = Reconciler(platform.manager, database, bus, settings, BlobStore(settings.blob_directory))
+    reconciler = Reconciler(platform.manager.kinds, platform.manager)
     inbox = Inbox(database, platform.engine, reconciler.observe)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -40,7 +39,7 @@ async def run(settings: Settings) -> None:
     tasks = [
         asyncio.create_task(run_due(database, platform.engine)),
         asyncio.create_task(receive(bus, inbox)),
-        asyncio.create_task(reconciler.run()),
+        asyncio.create_task(reconciler.run(database, bus, look_seconds=settings.look_seconds)),
     ]
     say_ready(settings, "worker")
     stopped = asyncio.create_task(stop.wait())

@@ -72,7 +72,7 @@ Move = Ask | Go | Wait | Done | Fail
 Step = Callable[["Tx", "Job"], Awaitable[Move]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workflow:
     """A short list of named steps; it begins with the first. A running job finishes on the version it began with.
 

@@ -77,7 +77,7 @@ class Action:
     apply: Callable[[Resource], Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
     """One sort of resource. Kinds without workflows are made and deleted in the request itself.
 

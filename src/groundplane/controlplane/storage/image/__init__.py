@@ -31,7 +31,7 @@ def source(image: Resource) -> ImageSource:
 async def remove(tx: Tx, job: Job) -> Move:
     """Each pool's copy goes, one after the other, each on a host that reaches the pool."""
     copy = await tx.row(
-        """SELECT pool_id, host_id, cluster_id, spec ->> 'engine_name' AS pool
+        """SELECT pool_id, pool_capacity.host_id, pool_capacity.cluster_id, spec ->> 'engine_name' AS pool
            FROM image_copy JOIN pool_capacity USING (pool_id) JOIN resource ON resource.id = pool_id
            WHERE image_id = $1 ORDER BY pool_id LIMIT 1""",
         job.resource_id,

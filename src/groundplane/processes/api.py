@@ -1,0 +1,117 @@
+"""`groundplane api`: the HTTP edge put together and served. Stateless: any number may run."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+from fastapi import APIRouter, FastAPI
+
+from groundplane.controlplane.gateway.agent_api import agent_router
+from groundplane.controlplane.gateway.app import COMMON, OPS, TENANT, build_app, public_app
+from groundplane.controlplane.gateway.blobs import BlobStore
+from groundplane.controlplane.gateway.identity_api import identity_router
+from groundplane.controlplane.gateway.images import image_router, run_collector
+from groundplane.controlplane.gateway.jobs import job_router
+from groundplane.controlplane.gateway.kinds import kind_router
+from groundplane.controlplane.gateway.machines import machine_router
+from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.identity import Tokens
+from groundplane.controlplane.resources.manager import ResourceManager
+from groundplane.kernel.bus import Bus
+from groundplane.kernel.database import Database
+from groundplane.kernel.settings import Settings
+from groundplane.kernel.telemetry import configure_logging
+from groundplane.processes.catalog import KINDS, build_platform, publisher
+
+DOCUMENTS = Path(__file__).parents[3] / "docs" / "openapi"
+NAMESPACES = ("tenant", "ops", "common")
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM."""
+    configure_logging("api", level=settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
+    bus = await Bus.connect(settings.nats_url.get_secret_value(), "api")
+    platform = build_platform(settings, publisher(bus))
+    services = Services(
+        settings=settings,
+        database=database,
+        bus=bus,
+        tokens=Tokens.from_directory(settings.key_directory),
+        secret_box=platform.box,
+        blobs=BlobStore(settings.blob_directory),
+        manager=platform.manager,
+    )
+    config = uvicorn.Config(
+        build(services),
+        host=settings.api_host,
+        port=settings.api_port,
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    collector = asyncio.create_task(run_collector(services))
+    try:
+        await uvicorn.Server(config).serve()
+    finally:
+        collector.cancel()
+        await bus.close()
+        await database.close()
+
+
+def build(services: Services) -> FastAPI:
+    """The application with every route."""
+    return build_app(services, **routers(services))
+
+
+def routers(services: Services) -> dict[str, list[APIRouter]]:
+    """The routes of each namespace."""
+    of = {name: [kind for kind in KINDS if kind.namespace == name] for name in NAMESPACES}
+    project = "/projects/{project_id}"
+    return {
+        "tenant": [
+            kind_router(services, of["tenant"]),
+            image_router(services),
+            machine_router(services),
+            job_router(services, project),
+        ],
+        "ops": [kind_router(services, of["ops"]), job_router(services, "")],
+        "common": [identity_router(services), kind_router(services, of["common"])],
+        "agent": [agent_router(services)],
+    }
+
+
+def write_documents(*, check: bool) -> bool:
+    """Write the OpenAPI documents of the public applications, or (`check`) tell whether they are as they were written."""
+    services = _documented()
+    apis = zip((TENANT, OPS, COMMON), NAMESPACES, strict=True)
+    texts = {
+        DOCUMENTS / f"{name}.json": json.dumps(public_app(api, routers(services)[name], services).openapi(), indent=1) + "\n"
+        for api, name in apis
+    }
+    if check:
+        return all(path.is_file() and path.read_text() == text for path, text in texts.items())
+    DOCUMENTS.mkdir(parents=True, exist_ok=True)
+    for path, text in texts.items():
+        path.write_text(text)
+    return True
+
+
+def _documented() -> Services:
+    """Services that are only described, never called."""
+    nobody: Any = None
+    kinds = {kind.name: kind for kind in KINDS}
+    manager = ResourceManager(kinds, nobody, nobody, nobody)
+    return Services(
+        settings=Settings(), database=nobody, bus=nobody, tokens=nobody, secret_box=nobody, blobs=nobody, manager=manager
+    )
