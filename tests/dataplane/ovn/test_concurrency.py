@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from tests.dataplane.ovn.conftest import Hands
 from tests.dataplane.ovn.engine import Northbound
+from tests.dataplane.ovn.hands import Hands
 
 from groundplane.contracts.faults import ProviderError
 from groundplane.contracts.reports import State

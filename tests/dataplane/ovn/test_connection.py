@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from tests.dataplane.ovn import engine
-from tests.dataplane.ovn.conftest import Allowed, Hands
+from tests.dataplane.ovn.hands import Allowed, Hands
 
 from groundplane.contracts.faults import ProviderError, transient
 from groundplane.contracts.reports import State

@@ -4,8 +4,8 @@ import time
 from uuid import uuid4
 
 import pytest
-from tests.dataplane.ovn.conftest import Hands
 from tests.dataplane.ovn.engine import Northbound
+from tests.dataplane.ovn.hands import Hands
 
 from groundplane.contracts.faults import ProviderError
 from groundplane.contracts.specs import NetworkSpec, PortSpec, Rule, SecurityGroupSpec, SubnetSpec

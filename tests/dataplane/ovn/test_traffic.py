@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 from tests.dataplane.ovn import engine
-from tests.dataplane.ovn.conftest import Hands
 from tests.dataplane.ovn.engine import Client, Cloud
+from tests.dataplane.ovn.hands import Hands
 
 from groundplane.contracts.specs import Rule, SecurityGroupSpec, SubnetSpec
 from groundplane.dataplane.providers.ovn import OvnNetwork

@@ -85,6 +85,9 @@ class Replica(connection.OvsdbIdl):  # type: ignore[misc]  # ovsdbapp has no typ
         """The row with this UUID. Our rows have the ids of what they stand for."""
         return self.tables[table].rows.get(uuid)
 
+    def cooperative_yield(self) -> None:
+        """Nothing: a thread yields by itself. ovsdbapp sleeps here, for each row, for the sake of green threads."""
+
     def restart_fsm(self) -> None:
         """Ovs calls this on each connection, before it loads everything anew."""
         self._loading = True
