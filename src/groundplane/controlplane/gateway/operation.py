@@ -15,7 +15,7 @@ from fastapi import Request
 from groundplane.controlplane.audit import AuditEntry, Outcome, record
 from groundplane.controlplane.gateway.auth import current_actor
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.identity import Actor, authorize
+from groundplane.controlplane.identity import Actor, authorize, require_enabled
 from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, UnauthenticatedError
 from groundplane.kernel.telemetry import current_trace
@@ -81,8 +81,11 @@ class Operation:
 
     async def _authorize(self, tx: Tx) -> None:
         self.authorized = False
-        if self.permission is not None:
-            await authorize(tx, self.actor, self.permission, organization_id=self.organization_id, project_id=self.project_id)
+        if self.permission is None:
+            await require_enabled(tx, self.actor)
+        else:
+            scope = {"organization_id": self.organization_id, "project_id": self.project_id}
+            await authorize(tx, self.actor, self.permission, **scope)
         self.authorized = True
 
     def _outcome(self, error: GroundplaneError) -> Outcome:

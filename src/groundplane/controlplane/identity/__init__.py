@@ -11,6 +11,7 @@ from groundplane.controlplane.identity.bindings import (
     bindings_of_user,
     list_bindings,
     organizations_of,
+    require_enabled,
     unbind,
 )
 from groundplane.controlplane.identity.problems import (
@@ -67,5 +68,6 @@ __all__ = [
     "list_users",
     "log_in",
     "organizations_of",
+    "require_enabled",
     "unbind",
 ]

@@ -18,6 +18,7 @@ from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.errors import FieldProblem, ForbiddenError, InvalidRequestError, NotFoundError
 from groundplane.kernel.ids import new_id
 
+_GONE = "This user is gone or disabled. Ask an administrator."
 _LOCK = 7_301_979  # of the database: administrators go one at a time, so that the last one is seen to be the last
 
 
@@ -55,7 +56,7 @@ async def authorize(tx: Tx, actor: Actor, permission: str, *, organization_id: U
         organization_id,
     )
     if not rows or rows[0]["disabled"]:
-        raise InvalidTokenError("This user is gone or disabled. Ask an administrator.")
+        raise InvalidTokenError(_GONE)
     bindings = [row for row in rows if row["role"] is not None]
     if any(_covers(row, project_id) and ROLES[row["role"]].permits(permission) for row in bindings):
         return
@@ -65,6 +66,14 @@ async def authorize(tx: Tx, actor: Actor, permission: str, *, organization_id: U
         f"Your roles here do not give the permission {permission}. Ask an owner of the organization for a role that does.",
         context={"permission": permission},
     )
+
+
+async def require_enabled(tx: Tx, actor: Actor) -> None:
+    """Return if the user is still there and may log in; for what needs no permission. Raises InvalidTokenError."""
+    if actor.kind != "user":
+        return
+    if not await tx.value("SELECT EXISTS (SELECT FROM user_account WHERE id = $1 AND disabled_at IS NULL)", actor.id):
+        raise InvalidTokenError(_GONE)
 
 
 def _covers(binding: Row, project_id: UUID | None) -> bool:
