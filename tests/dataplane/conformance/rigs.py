@@ -97,11 +97,15 @@ class Reboots(Protocol):
 
 @dataclass
 class StorageRig:
-    """A host's storage. `outside_delete` takes a volume or image away with the engine's own tools."""
+    """A host's storage. `outside_delete` takes a volume or image away with the engine's own tools.
+
+    `tells_deletion` is False for an engine that tells nothing of it: only observe shows it then.
+    """
 
     provider: StorageProvider
     pool: str
     outside_delete: Outside
+    tells_deletion: bool = True
     library: Library = field(default_factory=Library)
 
     def image(self) -> ImageSpec:
@@ -240,7 +244,7 @@ def _stored(rig: StorageRig, spec: VolumeSpec | ImageSpec) -> Subject:
     async def remove(context: Context, fence: int) -> State:
         return await rig.remove(spec.kind, spec.id, fence, context)
 
-    return Subject(spec.kind, spec.id, ensure, remove, rig.provider, rig.outside_delete)
+    return Subject(spec.kind, spec.id, ensure, remove, rig.provider, rig.outside_delete, rig.tells_deletion)
 
 
 async def new_vm(rig: ComputeRig) -> Subject:

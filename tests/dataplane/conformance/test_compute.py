@@ -86,6 +86,18 @@ async def test_new_hardware_is_there_after_the_next_start(compute: ComputeRig) -
     assert state.observed["hardware"] == larger.hardware_digest()
 
 
+async def test_new_hardware_waits_for_the_next_start(compute: ComputeRig) -> None:
+    spec = await compute.vm()
+    await compute.ensure(spec)
+    larger = _with(spec, memory_mib=128)
+    state = await compute.ensure(larger, 2)
+    assert (state.observed["power"], state.observed["restart_required"]) == ("running", True)
+    assert await _observed(compute, spec.id) == state
+    state = await compute.ensure(_with(larger, reboots=1), 3)
+    assert "restart_required" not in state.observed
+    assert state.observed["hardware"] == larger.hardware_digest()
+
+
 async def test_a_new_name_is_not_new_hardware(compute: ComputeRig) -> None:
     spec = await compute.vm()
     made = await compute.ensure(spec)
@@ -127,6 +139,15 @@ async def test_user_data_is_asked_for_once(compute: ComputeRig) -> None:
     await compute.ensure(_with(spec, power="stopped"), 2)
     await compute.ensure(spec, 3)
     assert library.asked_secrets.count(secret_id) == 1
+
+
+async def test_a_running_machines_disk_is_not_removed(compute: ComputeRig) -> None:
+    spec = await compute.vm()
+    await compute.ensure(spec)
+    volume_id = spec.disks[0].volume_id
+    assert await refusal(compute.storage.remove("volume", volume_id, 2)) == ("in_use", "transient")
+    await compute.ensure(_with(spec, power="stopped"), 2)
+    assert not (await compute.storage.remove("volume", volume_id, 2)).present
 
 
 async def test_volumes_stay_when_their_machine_goes(compute: ComputeRig) -> None:

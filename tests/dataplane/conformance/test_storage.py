@@ -59,15 +59,15 @@ async def test_wrong_bytes_are_refused_and_nothing_is_left(storage: StorageRig, 
         call = storage.ensure_image(ImageSpec(id=source.image_id, pool=storage.pool, source=source))
     else:
         call = storage.ensure_volume(storage.volume(source=source))
-    _code, fault_class = await refusal(call)
-    assert fault_class == "permanent"
+    assert await refusal(call) == ("image_corrupt", "permanent")
     assert await _held(storage) == before
 
 
 async def test_too_many_bytes_are_refused(storage: StorageRig) -> None:
     source = storage.library.add_image(uuid4().bytes * 64)
     short = source.model_copy(update={"size_bytes": 512})
-    await refusal(storage.ensure_image(ImageSpec(id=source.image_id, pool=storage.pool, source=short)))
+    call = storage.ensure_image(ImageSpec(id=source.image_id, pool=storage.pool, source=short))
+    assert await refusal(call) == ("image_corrupt", "permanent")
     assert ("image", str(source.image_id)) not in await _held(storage)
 
 
@@ -80,3 +80,21 @@ async def test_a_volume_survives_its_image_being_asked_for_again(storage: Storag
     held = await _held(storage)
     assert ("volume", str(clone.id)) not in held
     assert ("image", str(image.id)) in held
+
+
+async def test_a_volume_must_hold_its_image(storage: StorageRig) -> None:
+    image = storage.image()
+    call = storage.ensure_volume(storage.volume(MEBIBYTE // 2, source=image.source))
+    assert await refusal(call) == ("volume_too_small", "permanent")
+    assert all(kind != "volume" for kind, _ in await _held(storage))
+
+
+async def test_an_image_stays_while_a_clone_stands_on_it(storage: StorageRig) -> None:
+    image = storage.image()
+    clone = storage.volume(source=image.source)
+    await storage.ensure_volume(clone)
+    assert await refusal(storage.remove("image", image.id, 2)) == ("in_use", "transient")
+    assert ("image", str(image.id)) in await _held(storage)
+    await storage.remove("volume", clone.id, 2)
+    assert not (await storage.remove("image", image.id, 2)).present
+    assert await _held(storage) == set()

@@ -25,7 +25,11 @@ class SimulatedCompute:
         self._listeners = engine.listeners(self._scope, ("vm",))
 
     async def ensure_vm(self, context: Context, channel: Channel, spec: VmSpec, fence: int) -> State:
-        """See ComputeProvider. A running machine keeps its hardware until it is started anew."""
+        """See ComputeProvider.
+
+        New hardware of a running machine takes effect at its next start or reboot; until then the state says
+        `restart_required`.
+        """
         key = Key(self._scope, "vm", spec.id)
         drawn = draw(self._engine, "ensure", key)
         found = self._engine.find_newer_than_none(key, fence)
@@ -93,17 +97,17 @@ class SimulatedCompute:
         self._require(spec)
         machine = found if found and found.present else None
         before = machine.observed if machine else {}
-        boots = machine.boots if machine else 0
         was_running = before.get("power") == "running"
         reboots = max(spec.reboots, cast("int", before.get("reboots", 0)))
+        rebooted = was_running and reboots != before["reboots"]
         observed: Observed = {"power": spec.power, "reboots": reboots, "hardware": spec.hardware_digest()}
+        boots = machine.boots if machine else 0
         if spec.power == "stopped":
-            observed["stopped_by"] = before.get("stopped_by", "host")
-        elif was_running:
-            observed["hardware"] = before["hardware"]
-            boots += reboots != before["reboots"]
-        else:
+            observed["stopped_by"] = "host"
+        elif rebooted or not was_running:
             boots += 1
+        elif "restart_required" in before or before["hardware"] != observed["hardware"]:
+            observed["restart_required"] = True
         if machine and spec.power == "stopped":
             self._unplug(machine)
         if spec.power == "running" and not was_running:

@@ -111,6 +111,27 @@ class SimulatedEngine:
         )
         return found.fetchone() is not None
 
+    def runs_with(self, volume: Key) -> bool:
+        """Is the volume a disk of a running machine of its host?"""
+        machines = self._database.execute(
+            "SELECT spec FROM resource WHERE scope = ? AND present = 1 AND kind = 'vm'"
+            " AND json_extract(observed, '$.power') = 'running' AND instr(spec, ?)",
+            (volume.scope, str(volume.id)),
+        )
+        wanted = (volume.id, volume.pool)
+        return any(
+            wanted == (disk.volume_id, disk.pool) for (spec,) in machines for disk in VmSpec.model_validate_json(spec).disks
+        )
+
+    def has_clones(self, image: Key) -> bool:
+        """Do volumes of its pool stand on the image?"""
+        found = self._database.execute(
+            "SELECT 1 FROM resource WHERE scope = ? AND present = 1 AND kind = 'volume' AND pool = ?"
+            " AND json_extract(spec, '$.source.image_id') = ?",
+            (image.scope, image.pool, str(image.id)),
+        )
+        return found.fetchone() is not None
+
     def find_anywhere(self, kind: SpecKind, resource_id: UUID) -> Resource | None:
         """The present resource of this id, whatever host or network has it."""
         row = self._database.execute(

@@ -25,7 +25,7 @@ class SimulatedStorage:
         self._listeners = engine.listeners(self._scope, KINDS)
 
     async def ensure_image(self, context: Context, channel: Channel, spec: ImageSpec, fence: int) -> State:
-        """See StorageProvider. Raises `image_digest` or `image_size` (permanent) when the bytes are not the promised."""
+        """See StorageProvider."""
         key = Key(self._scope, "image", spec.id, spec.pool)
         drawn = changes.draw(self._engine, "ensure", key)
         self._engine.find_newer_than_none(key, fence)
@@ -50,6 +50,11 @@ class SimulatedStorage:
                     "volume_shrink",
                     f"The volume has {found.observed['size_bytes']} bytes and cannot shrink to {spec.size_bytes}.",
                 )
+            if spec.source is not None and spec.source.format == "raw" and spec.source.size_bytes > spec.size_bytes:
+                raise permanent(
+                    "volume_too_small",
+                    f"The image needs {spec.source.size_bytes} bytes, the volume has {spec.size_bytes}: ask for more.",
+                )
             if spec.source is not None:
                 self._hold_base(spec.pool, spec.source)
             return self._engine.hold(key, fence, spec, {"size_bytes": spec.size_bytes})
@@ -57,10 +62,20 @@ class SimulatedStorage:
         return await changes.change(self._engine, context, key, fence, drawn=drawn, work=hold)
 
     async def remove(self, context: Context, kind: SpecKind, resource_id: UUID, pool: str, fence: int) -> State:
-        """See StorageProvider."""
+        """See StorageProvider. One that a running machine or a clone still needs is a transient error `in_use`."""
         if kind not in KINDS:
             raise permanent("unknown_kind", f"A storage pool holds no {kind}.")
-        return await changes.remove(self._engine, context, Key(self._scope, kind, resource_id, pool), fence)
+        key = Key(self._scope, kind, resource_id, pool)
+
+        def bury(_found: Resource | None) -> State:
+            if kind == "volume" and self._engine.runs_with(key):
+                raise transient("in_use", "A running machine has this disk: stop or remove the machine first.")
+            if kind == "image" and self._engine.has_clones(key):
+                raise transient("in_use", "Volumes in this pool are clones of the image: remove them first.")
+            return self._engine.bury(key, fence)
+
+        drawn = changes.draw(self._engine, "remove", key)
+        return await changes.change(self._engine, context, key, fence, drawn=drawn, work=bury)
 
     async def observe(self) -> Sequence[State]:
         """See Observer."""
@@ -94,10 +109,6 @@ class SimulatedStorage:
             await asyncio.to_thread(digest.update, piece)
             size += len(piece)
             context.progress(f"{size} of {source.size_bytes} bytes")
-        if size < source.size_bytes:
-            raise transient("image_short", f"The image ended after {size} of {source.size_bytes} bytes.")
-        if size != source.size_bytes:
-            raise permanent("image_size", f"The image has {size} bytes and not {source.size_bytes}. Import it again.")
-        if digest.hexdigest() != source.sha256:
-            raise permanent("image_digest", "The image's bytes do not have the promised sha256. Import it again.")
+        if (size, digest.hexdigest()) != (source.size_bytes, source.sha256):
+            raise permanent("image_corrupt", "The image's bytes are not the ones it was imported with: import it again.")
         self._engine.image_was_checked(source.sha256, source.size_bytes)
