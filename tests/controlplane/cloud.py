@@ -3,6 +3,7 @@
 Nothing happens by itself here. Tasks gather in `tasks` until they are carried out, and time passes when it is told to.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ class Cloud:
     engine: SimulatedEngine
     settings: Settings
     tasks: list[Task] = field(default_factory=list)
+    task_out: asyncio.Event = field(default_factory=asyncio.Event)
     hosts: dict[UUID, HostDrivers] = field(default_factory=dict)
     organization_id: UUID = NOBODY
     project_id: UUID = NOBODY
@@ -392,6 +394,7 @@ class Cloud:
 
     async def _publish(self, task: Task) -> None:
         self.tasks.append(task)
+        self.task_out.set()
 
 
 def subject(operation: Operation) -> tuple[SpecKind, UUID]:

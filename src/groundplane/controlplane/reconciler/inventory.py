@@ -64,11 +64,11 @@ async def compare(tx: Tx, kinds: Mapping[str, Kind], states: StateKeeper, chunk:
     column, place = _place(chunk)
     compared = [name for name in chunk.kinds if name in kinds and kinds[name].inventory]
     findings = await _find(tx, kinds, chunk, column, place, compared)
+    differing = [finding.resource.id for finding in findings if isinstance(finding.found, Difference)]
+    await _resolve_unseen(tx, chunk, column, place, compared, differing)  # before news makes rows too young to compare
     news = False
     for finding in await _still_true(tx, chunk, findings):
         news |= await _take_in(tx, states, finding)
-    differing = [finding.resource.id for finding in findings if isinstance(finding.found, Difference)]
-    await _resolve_unseen(tx, chunk, column, place, compared, differing)
     await _record_orphans(tx, chunk, place)
     await _resolve_orphans(tx, chunk, place)
     await tx.execute("DELETE FROM inventory_chunk WHERE look_id = $1 AND scope = $2", chunk.look_id, chunk.scope)

@@ -48,10 +48,14 @@ class Reconciler:
     async def run(self, database: Database, bus: Bus, *, look_seconds: float) -> None:
         """The reconciler's loops, until cancelled. Any number of workers may run them."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(_for_ever("correct", CORRECT_SECONDS, lambda: self.correct(database), wake=self._news))
+            group.create_task(self.correct_for_ever(database))
             group.create_task(_for_ever("incidents", INCIDENT_SECONDS, lambda: self.refresh_incidents(database)))
             group.create_task(_for_ever("looks", look_seconds, lambda: ask_for_looks(bus, database)))
             group.create_task(_for_ever("chunks", SWEEP_SECONDS, lambda: self.forget_incomplete(database)))
+
+    async def correct_for_ever(self, database: Database) -> None:
+        """Corrections on a short period, and at once when there is news."""
+        await _for_ever("correct", CORRECT_SECONDS, lambda: self.correct(database), wake=self._news)
 
     async def correct(self, database: Database) -> int:
         """One round of corrections."""
