@@ -5,6 +5,7 @@ It makes no volume and no port, and holds no truth: every call looks first.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from groundplane.dataplane.providers.libvirt import domains, pools
 from groundplane.dataplane.providers.libvirt.connection import Connection
 from groundplane.dataplane.providers.libvirt.domain_xml import DomainType, domain_xml, seed_name, vm_files
 from groundplane.dataplane.providers.libvirt.domains import NAMESPACE, PREFIX, Machine, Memory
-from groundplane.dataplane.providers.libvirt.fences import Standing, everything, standing, write
+from groundplane.dataplane.providers.libvirt.fences import Standing, everything, note, standing
 from groundplane.dataplane.providers.libvirt.pools import Pools
 from groundplane.dataplane.providers.libvirt.seed import seed_iso
 from groundplane.dataplane.providers.libvirt.storage import volume_name
@@ -64,6 +65,7 @@ class LibvirtCompute:
         self._domain_type = domain_type
         self._grace_seconds = grace_seconds
         self._turns = Turns()
+        self._postponed: set[UUID] = set()
         self._closed = False
 
     async def ensure_vm(self, context: Context, channel: Channel, spec: VmSpec, fence: int) -> State:
@@ -72,8 +74,8 @@ class LibvirtCompute:
         Hardware that differs is defined at once and takes effect at the next start; until then the state says
         `restart_required`.
         """
-        await self._pools.ready(context, spec.seed_pool)
-        async with self._turns.of(context, spec.id):
+        await self._pools.ready(context, spec.seed_pool, *(disk.pool for disk in spec.disks))
+        async with self._turn(context, spec.id):
             noted, found = await self._connection.read(partial(_look, vm_id=spec.id))
             _refuse_older(noted, found, fence)
             if found is None or not found.persistent or found.memory.hardware != spec.hardware_digest():
@@ -86,13 +88,13 @@ class LibvirtCompute:
     async def remove_vm(self, context: Context, vm_id: UUID, fence: int) -> State:
         """See ComputeProvider."""
         await self._pools.ready(context)
-        async with self._turns.of(context, vm_id):
+        async with self._turn(context, vm_id):
             noted, found = await self._connection.read(partial(_look, vm_id=vm_id))
             _refuse_older(noted, found, fence)
-            await self._connection.change(context, lambda connect: write(connect, noted, fence, "gone"))
+            await note(self._connection, context, noted, fence, "gone")
             if found is not None and found.active:
                 await self._connection.change(context, lambda _: _destroy(found.domain))
-            for pool in self._pools.names:
+            for pool in await self._connection.read(partial(_pools_with_seed, names=self._pools.names, vm_id=vm_id)):
                 await self._connection.change(context, partial(pools.delete_volume, pool=pool, name=seed_name(vm_id)))
             if found is not None and found.persistent:  # last, so that a kill before leaves something to find
                 await self._connection.change(context, lambda _: _undefine(found.domain))
@@ -119,7 +121,7 @@ class LibvirtCompute:
         """See Observer."""
 
         def look(connect: Any) -> list[State]:
-            noted = {note.id: note.fence for note in everything(connect) if note.kind == "vm"}
+            noted = {one.id: one.fence for one in everything(connect) if one.kind == "vm"}
             return [machine.state(noted.get(machine.id, 0)) for machine in domains.ours(connect)]
 
         return await self._connection.read(look)
@@ -133,6 +135,17 @@ class LibvirtCompute:
         self._closed = True
         self._watch.spread(Over())
         await self._connection.close()
+
+    @asynccontextmanager
+    async def _turn(self, context: Context, vm_id: UUID) -> AsyncIterator[None]:
+        """Have the machine for oneself. What happens to it meanwhile is our own doing, so it is told once, at the end."""
+        try:
+            async with self._turns.of(context, vm_id):
+                yield
+        finally:
+            if vm_id in self._postponed:
+                self._postponed.discard(vm_id)
+                self._watch.spread(Happening(vm_id, "other"))
 
     async def _define(self, context: Context, channel: Channel, spec: VmSpec, found: Machine | None, fence: int) -> Machine:
         """Define the domain anew. A seed is only trusted if a domain is there: else its making may have been cut short."""
@@ -247,6 +260,8 @@ class LibvirtCompute:
                 if isinstance(news, Missed):
                     for state in told.changes(await self._states()):
                         yield state
+                elif self._turns.taken(news.vm_id):
+                    self._postponed.add(news.vm_id)
                 elif (seen := await self._state_after(news)) is not None and told.news(seen):
                     yield seen
         finally:
@@ -305,6 +320,11 @@ def _require_volumes(connect: Any, spec: VmSpec) -> None:
     for disk in spec.disks:
         if pools.find_volume(connect, disk.pool, volume_name(disk.volume_id)) is None:
             raise transient("not_ready", f"The volume {disk.volume_id} is not in the pool {disk.pool!r} yet.")
+
+
+def _pools_with_seed(connect: Any, *, names: Sequence[str], vm_id: UUID) -> list[str]:
+    active = [name for name in names if pools.find_pool(connect, name) is not None]
+    return [name for name in active if pools.find_volume(connect, name, seed_name(vm_id)) is not None]
 
 
 def _destroy(domain: Any) -> None:

@@ -14,6 +14,7 @@ from groundplane.dataplane.providers.libvirt.domains import NAMESPACE, PREFIX, M
 DomainType = Literal["kvm", "qemu"]
 BRIDGE = "br-int"
 SEED_SERIAL = "seed"
+PLUGS = 16  # every device takes one; q35 can plug a disk or a card into a running machine only where one is free
 ET.register_namespace(PREFIX, NAMESPACE)
 
 NO_OFFLOADS = {
@@ -42,7 +43,7 @@ def domain_xml(spec: VmSpec, memory: Memory, domain_type: DomainType, *, disks: 
     _remember(ET.SubElement(root, "metadata"), memory)
     _text(root, "memory", str(spec.memory_mib), unit="MiB")
     _text(root, "vcpu", str(spec.vcpus))
-    _text(ET.SubElement(root, "os"), "type", "hvm", arch="x86_64", machine="pc")
+    _text(ET.SubElement(root, "os"), "type", "hvm", arch="x86_64", machine="q35")
     _children(ET.SubElement(root, "features"), "acpi", "apic")
     _processor(root, domain_type)
     ET.SubElement(root, "clock", offset="utc")
@@ -50,6 +51,8 @@ def domain_xml(spec: VmSpec, memory: Memory, domain_type: DomainType, *, disks: 
     ET.SubElement(sleep, "suspend-to-mem", enabled="no")
     ET.SubElement(sleep, "suspend-to-disk", enabled="no")
     devices = ET.SubElement(root, "devices")
+    for index in range(1, PLUGS + 1):
+        ET.SubElement(devices, "controller", type="pci", index=str(index), model="pcie-root-port")
     for number, disk in enumerate(disks):
         _disk(devices, disk, number)
     for nic in spec.nics:

@@ -18,8 +18,9 @@ import libvirt
 
 from groundplane.contracts.faults import stale_fence
 from groundplane.contracts.specs import SpecKind
+from groundplane.dataplane.providers.libvirt.connection import Connection
 from groundplane.dataplane.providers.libvirt.pools import FENCES, create_raw, delete_volume, find_pool
-from groundplane.dataplane.providers.provider import TOMBSTONE_SECONDS
+from groundplane.dataplane.providers.provider import TOMBSTONE_SECONDS, Context
 
 Mark = Literal["gone", "making", "made"]
 """Removed; begun and perhaps half made; whole. In the order in which they count."""
@@ -69,6 +70,10 @@ class Standing:
         """Whether nothing is noted at all."""
         return not self.names
 
+    def says(self, fence: int, mark: Mark) -> bool:
+        """Whether exactly this is noted, and nothing else."""
+        return (self.note.fence, self.note.mark, len(self.names)) == (fence, mark, 1)
+
     def refuse_older(self, fence: int) -> None:
         """Raise `stale_fence` if a higher fence was here."""
         if self.note.fence > fence:
@@ -85,19 +90,24 @@ def standing(connect: Any, kind: SpecKind, resource_id: UUID, pool: str = "") ->
 
 
 def write(connect: Any, found: Standing, fence: int, mark: Mark) -> Standing:
-    """Put one note in the place of all that was found. Nothing is done if it stands there alone already."""
-    note = replace(found.note, fence=fence, mark=mark, at=int(time.time()))
-    if found.note.weight == note.weight and len(found.names) == 1:
-        return found
+    """Put one note in the place of all that was found."""
+    new = replace(found.note, fence=fence, mark=mark, at=int(time.time()))
     try:
-        create_raw(connect, FENCES, note.name, 0)
+        create_raw(connect, FENCES, new.name, 0)
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_STORAGE_VOL_EXIST:
             raise
     for name in found.names:
-        if name != note.name:
+        if name != new.name:
             delete_volume(connect, FENCES, name)
-    return Standing(note, (note.name,))
+    return Standing(new, (new.name,))
+
+
+async def note(connection: Connection, context: Context, found: Standing, fence: int, mark: Mark) -> Standing:
+    """See that one note says this and no other says anything."""
+    if found.says(fence, mark):
+        return found
+    return await connection.change(context, lambda connect: write(connect, found, fence, mark))
 
 
 def everything(connect: Any) -> list[Note]:

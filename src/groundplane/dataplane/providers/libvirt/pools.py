@@ -4,7 +4,7 @@ Everything goes through libvirt, so that the host may be another machine. It kno
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,8 @@ class Pools:
         return self._paths[pool] / volume
 
     def _make(self, connect: Any, name: str) -> None:
-        try:
-            pool = connect.storagePoolLookupByName(name)
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
-                raise
+        pool = _find(partial(connect.storagePoolLookupByName, name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+        if pool is None:
             pool = connect.storagePoolDefineXML(_pool_xml(name, self._paths[name]), 0)
         if not pool.isActive():
             pool.build(0)
@@ -64,24 +61,21 @@ class Pools:
 
 def find_pool(connect: Any, name: str) -> Any | None:
     """Return the active pool, or None."""
-    try:
-        pool = connect.storagePoolLookupByName(name)
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_POOL:
-            return None
-        raise
-    return pool if pool.isActive() else None
+    pool = _find(partial(connect.storagePoolLookupByName, name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    return pool if pool is not None and pool.isActive() else None
 
 
 def find_volume(connect: Any, pool: str, name: str) -> Any | None:
-    """Return the volume, or None."""
-    found = find_pool(connect, pool)
-    if found is None:
-        return None
+    """Return the volume, or None; the pool must be ready."""
+    look = connect.storagePoolLookupByName(pool).storageVolLookupByName
+    return _find(partial(look, name), libvirt.VIR_ERR_NO_STORAGE_VOL)
+
+
+def _find(look: Callable[[], Any], missing: int) -> Any | None:
     try:
-        return found.storageVolLookupByName(name)
+        return look()
     except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
+        if error.get_error_code() == missing:
             return None
         raise
 

@@ -23,7 +23,7 @@ from groundplane.contracts.specs import ImageSource, ImageSpec, SpecKind, Volume
 from groundplane.dataplane.providers.libvirt import pools
 from groundplane.dataplane.providers.libvirt.connection import Connection
 from groundplane.dataplane.providers.libvirt.domains import user_of
-from groundplane.dataplane.providers.libvirt.fences import Note, Standing, everything, standing, write
+from groundplane.dataplane.providers.libvirt.fences import Note, Standing, everything, note, standing
 from groundplane.dataplane.providers.libvirt.pools import Pools
 from groundplane.dataplane.providers.libvirt.turns import Turns, attended
 from groundplane.dataplane.providers.provider import Channel, Context
@@ -52,6 +52,7 @@ class LibvirtStorage:
         self._connection = Connection(uri)
         self._pools = Pools(self._connection, pools)
         self._turns = Turns()
+        self._disk_bytes: dict[tuple[str, UUID], int] = {}  # of images, which never change
         self._closed = asyncio.Event()
 
     async def ensure_image(self, context: Context, channel: Channel, spec: ImageSpec, fence: int) -> State:
@@ -63,7 +64,7 @@ class LibvirtStorage:
     async def ensure_volume(self, context: Context, channel: Channel, spec: VolumeSpec, fence: int) -> State:
         """See StorageProvider."""
         await self._pools.ready(context, spec.pool)
-        async with self._turns.of(context, "volume", spec.id):
+        async with self._turns.of(context, "volume", spec.id, spec.pool):
             found, size = await self._connection.read(partial(_look, spec=spec))
             found.refuse_older(fence)
             if size is not None and (found.whole or found.unknown):
@@ -75,13 +76,13 @@ class LibvirtStorage:
     async def remove(self, context: Context, kind: SpecKind, resource_id: UUID, pool: str, fence: int) -> State:
         """See StorageProvider. One that a running machine or a clone still needs is a transient error `in_use`."""
         await self._pools.ready(context, pool)
-        async with self._turns.of(context, kind, resource_id):
+        async with self._turns.of(context, kind, resource_id, pool):
             found = await self._connection.read(lambda connect: standing(connect, kind, resource_id, pool))
             found.refuse_older(fence)
             names = await self._connection.read(partial(_files, kind=kind, resource_id=resource_id, pool=pool))
             for name in names:
                 await self._connection.read(partial(_refuse_needed, path=self._pools.path_of(pool, name), pool=pool))
-            await self._connection.change(context, lambda connect: write(connect, found, fence, "gone"))
+            await note(self._connection, context, found, fence, "gone")
             for name in names:
                 await self._connection.change(context, partial(pools.delete_volume, pool=pool, name=name))
         return State(kind=kind, id=resource_id, present=False, fence=fence)
@@ -105,13 +106,13 @@ class LibvirtStorage:
     async def _keep(self, context: Context, spec: VolumeSpec, found: Standing, fence: int, size: int) -> None:
         if size > spec.size_bytes:
             raise permanent("volume_shrink", f"The volume has {size} bytes and cannot become smaller: ask for at least that.")
-        await self._connection.change(context, lambda connect: write(connect, found, fence, "made"))
+        await note(self._connection, context, found, fence, "made")
         if size < spec.size_bytes:
             path = self._pools.path_of(spec.pool, volume_name(spec.id))
             await self._connection.change(context, partial(_grow, spec=spec, path=path))
 
     async def _make(self, context: Context, channel: Channel, spec: VolumeSpec, found: Standing, fence: int) -> None:
-        begun = await self._connection.change(context, lambda connect: write(connect, found, fence, "making"))
+        begun = await note(self._connection, context, found, fence, "making")
         backing = None
         if spec.source is not None:
             needed = await self._image(context, channel, spec.pool, spec.source, None)
@@ -121,7 +122,7 @@ class LibvirtStorage:
                 )
             backing = self._pools.path_of(spec.pool, image_name(spec.source)), spec.source.format
         await self._connection.change(context, partial(_create_volume, spec=spec, backing=backing))
-        await self._connection.change(context, lambda connect: write(connect, begun, fence, "made"))
+        await note(self._connection, context, begun, fence, "made")
 
     async def _image(self, context: Context, channel: Channel, pool: str, source: ImageSource, fence: int | None) -> int:
         """See that the image is in the pool, and return the size in bytes of the disk that it holds.
@@ -135,10 +136,13 @@ class LibvirtStorage:
             whole = size is not None and (found.whole or (found.unknown and await self._is_copy(context, pool, source)))
             fence = found.note.fence if fence is None else fence
             if not whole:
-                found = await self._connection.change(context, lambda connect: write(connect, found, fence, "making"))
+                found = await note(self._connection, context, found, fence, "making")
                 await self._copy(context, channel, pool, source)
-            await self._connection.change(context, lambda connect: write(connect, found, fence, "made"))
-            return await self._connection.read(partial(_disk_bytes, pool=pool, source=source))
+            await note(self._connection, context, found, fence, "made")
+            if (pool, source.image_id) not in self._disk_bytes:
+                size = await self._connection.read(partial(_disk_bytes, pool=pool, source=source))
+                self._disk_bytes[pool, source.image_id] = size
+            return self._disk_bytes[pool, source.image_id]
 
     async def _is_copy(self, context: Context, pool: str, source: ImageSource) -> bool:
         """Say whether a file that nothing is noted of (the notes were lost) is the image: clones may live on it."""
@@ -273,8 +277,8 @@ def _seen(connect: Any, pool: str, name: str, notes: Mapping[tuple[SpecKind, UUI
         resource_id = UUID(name.removeprefix(IMAGE).rpartition(".")[0])
     except ValueError:
         return None
-    note = notes.get((kind, resource_id, pool))
-    if note is not None and note.mark == "making":
+    noted = notes.get((kind, resource_id, pool))
+    if noted is not None and noted.mark == "making":
         return None
     size = pools.size_of(connect, pool, name, of_file=kind == "image")
-    return None if size is None else _state(kind, resource_id, note.fence if note else 0, size)
+    return None if size is None else _state(kind, resource_id, noted.fence if noted else 0, size)

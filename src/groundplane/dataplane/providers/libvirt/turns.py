@@ -33,6 +33,10 @@ class Turns:
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 
+    def taken(self, *key: Hashable) -> bool:
+        """Say whether somebody holds the key's lock."""
+        return key in self._locks and self._locks[key].locked()
+
     @asynccontextmanager
     async def of(self, context: Context, *key: Hashable) -> AsyncIterator[None]:
         """Hold the key's lock."""

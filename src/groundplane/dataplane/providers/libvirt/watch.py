@@ -111,6 +111,7 @@ class Told:
     def __init__(self) -> None:
         self._known: dict[UUID, State] = {}
         self._said: set[UUID] = set()
+        self._last_gone: UUID | None = None
 
     def begin(self, states: Sequence[State]) -> None:
         """Know what is there from the beginning, without a word."""
@@ -118,9 +119,10 @@ class Told:
 
     def news(self, state: State) -> bool:
         """Take note of a state; say whether it is worth telling."""
-        same = state.id in self._said and self._known.get(state.id) == state
+        said = state.id in self._said and self._known.get(state.id) == state
+        said_gone = state.id == self._last_gone  # a machine that vanishes while it runs does so in two events
         self._note(state)
-        return not same
+        return not (said if state.present else said_gone)
 
     def changes(self, states: Sequence[State]) -> list[State]:
         """Compare with a full look: return what differs, vanished ones too."""
@@ -133,8 +135,10 @@ class Told:
 
     def _note(self, state: State) -> None:
         if state.present:
+            self._last_gone = None if self._last_gone == state.id else self._last_gone
             self._known[state.id] = state
             self._said.add(state.id)
         else:
+            self._last_gone = state.id
             self._known.pop(state.id, None)
             self._said.discard(state.id)
