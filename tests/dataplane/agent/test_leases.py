@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import time
 from uuid import uuid4
@@ -141,3 +142,16 @@ async def test_a_drain_gives_up_what_hangs_and_hands_it_on(world: World) -> None
     second = await world.start_agent()
     report = await world.report(task, seconds=5)  # at once, not after the acknowledgement's time
     assert (report.outcome, report.agent_id) == ("done", second.agent_id)
+
+
+async def test_an_agent_always_ends(world: World) -> None:
+    """Stopped at any instant: Python 3.11's wait_for, which nats-py uses, swallows some cancellations."""
+    for _ in range(15):
+        agent = await world.start_agent(heartbeat_seconds=0.0005)
+        await asyncio.wait_for(agent.agent._lease.gained(), 5)
+        world.engine.injections.add(Injection("latency", verb="facts", seconds=0.001, count=1))
+        await asyncio.sleep(0.02 * random.random())
+        agent.agent.stop()
+        done, _ = await asyncio.wait([agent.running], timeout=5)
+        assert done, "an agent did not end"
+        agent.running.result()

@@ -114,7 +114,13 @@ class World:
         self.engine.close()
 
     async def start_agent(
-        self, *, lease_group: str = "all", in_flight: int = 64, drain_seconds: float = 5.0, drivers: Drivers | None = None
+        self,
+        *,
+        lease_group: str = "all",
+        in_flight: int = 64,
+        drain_seconds: float = 5.0,
+        heartbeat_seconds: float = 0.5,
+        drivers: Drivers | None = None,
     ) -> RunningAgent:
         """Start an agent with the providers of the cluster."""
         identity = AgentIdentity(
@@ -123,7 +129,7 @@ class World:
             version="test",
             lease_group=lease_group,
             in_flight=in_flight,
-            heartbeat_seconds=0.5,
+            heartbeat_seconds=heartbeat_seconds,
             progress_seconds=0.5,
             drain_seconds=drain_seconds,
         )

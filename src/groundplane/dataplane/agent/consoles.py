@@ -35,7 +35,7 @@ class Consoles:
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
 
     async def run(self) -> None:
-        """Never returns."""
+        """Until cancelled."""
         subscription = await self._bus.nats.subscribe(self._subject)
         try:
             async with asyncio.TaskGroup() as group:

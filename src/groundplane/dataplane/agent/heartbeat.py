@@ -12,6 +12,7 @@ import structlog
 
 from groundplane.contracts.reports import Heartbeat, HostFacts
 from groundplane.dataplane.agent.drivers import Drivers
+from groundplane.dataplane.agent.ending import ending
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.dataplane.agent.leases import Lease
 from groundplane.dataplane.agent.reporter import Reporter
@@ -36,7 +37,7 @@ class Pulse:
         self._known = asyncio.Event()
 
     async def run(self) -> None:
-        """Never returns."""
+        """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch())
             group.create_task(self._beat())
@@ -48,7 +49,7 @@ class Pulse:
             async with slots:
                 self._facts[host_id] = await _facts(host_id, compute)
 
-        while True:
+        while not ending():
             async with asyncio.TaskGroup() as group:
                 for host_id, host in self._drivers.hosts.items():
                     group.create_task(ask(host_id, host.compute))
@@ -58,7 +59,7 @@ class Pulse:
     async def _beat(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._known.wait(), FACTS_SECONDS)
-        while True:
+        while not ending():
             for message in self._messages():
                 try:
                     await self._reporter.say(message, f"heartbeat:{uuid4()}")

@@ -22,6 +22,7 @@ from groundplane.contracts.reports import InventoryChunk, Sighting, State
 from groundplane.contracts.specs import SpecKind
 from groundplane.contracts.tasks import Look, Scope, look_subject
 from groundplane.dataplane.agent.drivers import Drivers
+from groundplane.dataplane.agent.ending import ending
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.dataplane.agent.leases import Lease
 from groundplane.dataplane.agent.reporter import Reporter
@@ -51,10 +52,10 @@ class Inventory:
         self._look: Look | None = None
 
     async def answer_looks(self) -> None:
-        """Answer looks, one at a time; of several that wait, only the newest. Never returns."""
+        """Answer looks, one at a time; of several that wait, only the newest. Until cancelled."""
         subscription = await self._bus.nats.subscribe(look_subject(self._cluster_id), cb=self._note)
         try:
-            while True:
+            while not ending():
                 await self._asked.wait()
                 self._asked.clear()
                 if self._look is not None and self._lease.held():
@@ -64,7 +65,7 @@ class Inventory:
                 await subscription.unsubscribe()
 
     async def pass_on_events(self) -> None:
-        """Listen to all providers. Never returns; cancel it when the lease is lost."""
+        """Listen to all providers, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for scope, _kinds, observer in self._drivers.observers():
                 group.create_task(self._listen(scope, observer))
@@ -117,12 +118,14 @@ class Inventory:
             await self._say(message, f"look:{look_id}:{scope}:{number}")
 
     async def _listen(self, scope: Scope, observer: Observer) -> None:
-        while True:
+        while not ending():
             events = observer.events()
             try:
                 async for state in events:
                     sighting = Sighting(cluster_id=self._cluster_id, scope=scope, at=datetime.now(UTC), state=state)
                     await self._say(sighting, f"sighting:{uuid4()}")
+                    if ending():
+                        return
             except Exception:  # an engine's event stream may break in any way; it is taken up again
                 log.error("events.broken", scope=scope, error=traceback.format_exc())  # noqa: TRY400 - no locals
             finally:

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ValidationError
 
 from groundplane.contracts.faults import transient
 from groundplane.contracts.tasks import LEASES_BUCKET
+from groundplane.dataplane.agent.ending import ending
 from groundplane.dataplane.agent.identity import AgentIdentity
 
 log = structlog.get_logger()
@@ -105,8 +106,8 @@ class Lease:
         await self._lost.wait()
 
     async def run(self) -> None:
-        """Take the lease whenever it is free and keep it; never returns."""
-        while True:
+        """Take the lease whenever it is free and keep it, until cancelled."""
+        while not ending():
             taken = await self._try_take()
             if not taken:
                 await asyncio.sleep(RETRY_SECONDS)
@@ -115,8 +116,9 @@ class Lease:
             self._lost.clear()
             self._gained.set()
             await self._keep()
-            self._forget()
-            log.warning("lease.lost", key=self._key)
+            if not ending():
+                self._forget()
+                log.warning("lease.lost", key=self._key)
 
     async def release(self) -> None:
         """Give the lease back, so that another agent can take it at once. Call it after `run` was cancelled."""
@@ -163,7 +165,7 @@ class Lease:
 
     async def _keep(self) -> None:
         pause = self._ttl * RENEW_SHARE
-        while self.held():
+        while self.held() and not ending():
             await asyncio.sleep(min(pause, max(0.0, self._held_until - self._clock())))
             renewed = self.held() and await self._try_renew()
             pause = self._ttl * RENEW_SHARE if renewed else RETRY_SECONDS

@@ -24,6 +24,7 @@ from groundplane.contracts.specs import SpecKind
 from groundplane.contracts.tasks import TASKS_STREAM, Ensure, Operation, Task, task_consumer
 from groundplane.dataplane.agent.context import TaskContext
 from groundplane.dataplane.agent.drivers import Drivers
+from groundplane.dataplane.agent.ending import ending
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.dataplane.agent.leases import Lease
 from groundplane.dataplane.agent.queues import Queues
@@ -34,7 +35,7 @@ from groundplane.kernel.telemetry import current_trace, trace_scope
 
 log = structlog.get_logger()
 
-FETCH_SECONDS = 2.0
+FETCH_SECONDS = 0.5
 ELSEWHERE_SECONDS = 1.0
 """After which a task that is not ours to do is offered again."""
 PROGRESS_SECONDS_AT_LEAST = 1.0
@@ -194,7 +195,7 @@ class Loop:
     async def _beat(self, message: Msg, task: Task, context: TaskContext) -> None:
         """Keep the message ours, and say that the work goes on: on a period, and when the provider says so."""
         number = 0
-        while True:
+        while not ending():
             with suppress(TimeoutError):
                 await asyncio.wait_for(context.moved.wait(), self._identity.progress_seconds)
             context.moved.clear()
@@ -229,7 +230,7 @@ class Loop:
 
     async def _say(self, report: Report, message_id: str) -> bool:
         """Publish until it is stored or the lease is lost."""
-        while self._lease.held():
+        while self._lease.held() and not ending():
             try:
                 await self._reporter.say(report, message_id)
             except (nats.errors.Error, TimeoutError) as error:
