@@ -23,7 +23,7 @@ SECONDS = 6.0
 # instructions there, writes "K" to the serial port and leaves through isa-debug-exit with 0x10 (status 33). The loop
 # is the point: where KVM emulates guest code instead of running it (nested without hardware help), a boot sector that
 # only greets passes, at some two million instructions a second, and Linux hangs for ever in its loader.
-_BOOT_SECTOR = bytes.fromhex(
+_CODE = bytes.fromhex(
     "fa 31c0 8ed8 8ec0 8ed0 bc007c"  # cli; ds = es = ss = 0; sp = 0x7c00
     "66bf00100000 0f22df"  # cr3 = edi = 0x1000
     "6631c0 66b9000c0000 fc 66f3ab"  # clear 0x1000-0x3fff
@@ -38,6 +38,7 @@ _BOOT_SECTOR = bytes.fromhex(
     "b900e1f505 ffc9 75fc"  # one hundred million times: dec ecx; jnz
     "b04b baf8030000 ee b010 baf4000000 ee f4 ebfd"  # out 0x3f8, 'K'; out 0xf4, 0x10; hlt
 )
+BOOT_SECTOR = _CODE.ljust(510, b"\0") + b"\x55\xaa"
 _DONE = 0x10 << 1 | 1
 
 
@@ -69,7 +70,7 @@ def probe(accelerator: str = "kvm") -> KvmVerdict:
     with tempfile.TemporaryDirectory(prefix="groundplane-kvm-") as folder:
         Path(folder).chmod(0o755)
         image = Path(folder) / "sector"
-        image.write_bytes(_BOOT_SECTOR.ljust(510, b"\0") + b"\x55\xaa")
+        image.write_bytes(BOOT_SECTOR)
         argv = [
             QEMU, "-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else "max", "-m", "32", "-nodefaults",
             "-display", "none", "-no-reboot", "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
