@@ -171,6 +171,7 @@ class LibvirtStorage:
             if len(block) >= BLOCK_BYTES:
                 await self._connection.change(context, partial(_send, stream=stream, digest=digest, data=block))
                 block = bytearray()
+                context.progress(f"{received} of {source.size_bytes} bytes of the image")
         await self._connection.change(context, partial(_send, stream=stream, digest=digest, data=block))
         if (received, digest.hexdigest()) != (source.size_bytes, source.sha256):
             raise permanent("image_corrupt", "The image's bytes are not the ones it was imported with: import it again.")
