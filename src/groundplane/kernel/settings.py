@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8700, ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     data_plane: Literal["local", "simulated"] = "local"
-    simulated_hosts: int = Field(default=1, ge=1, le=10_000)
+    simulated_hosts: int = Field(default=3, ge=0, le=10_000)
     access_token_seconds: int = Field(default=900, ge=60, le=86_400)
     max_image_bytes: int = Field(default=64 << 30, ge=1)
     look_seconds: float = Field(default=30.0, gt=0)

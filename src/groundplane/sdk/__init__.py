@@ -13,7 +13,7 @@ from groundplane.sdk.errors import (
     JobFailedError,
     WaitTimeoutError,
 )
-from groundplane.sdk.records import Change, Job, JobError, JobReference, JobStep, Resource, RoleBinding, User
+from groundplane.sdk.records import Change, Drift, Job, JobError, JobReference, JobStep, Resource, RoleBinding, User
 from groundplane.sdk.retries import Retries
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Collection",
     "Common",
     "ConnectionFailedError",
+    "Drift",
     "FieldError",
     "Job",
     "JobError",

@@ -1,5 +1,6 @@
 """The client: where everything that the public API offers is found by name."""
 
+from collections.abc import Iterator
 from typing import Self
 from urllib.parse import quote
 
@@ -8,7 +9,8 @@ from groundplane.sdk.identity import RoleBindings, Users
 from groundplane.sdk.images import Images
 from groundplane.sdk.jobs import Jobs
 from groundplane.sdk.machines import Machines
-from groundplane.sdk.records import User
+from groundplane.sdk.paging import pages
+from groundplane.sdk.records import Drift, User
 from groundplane.sdk.retries import Retries
 from groundplane.sdk.session import Call, Session
 
@@ -66,6 +68,12 @@ class Tenant:
         self.ssh_keys = Collection(session, f"{scope}/ssh-keys")
         self.vms = Machines(session, f"{scope}/vms")
         self.jobs = Jobs(session, scope)
+        self._session, self._scope = session, scope
+
+    def drift(self) -> Iterator[Drift]:
+        """Differences between what should be and what is, also those that were put right, newest first."""
+        for item in pages(self._session, f"{self._scope}/drift"):
+            yield Drift.from_json(item)
 
 
 class Operations:

@@ -23,7 +23,8 @@ CONDITIONS: Mapping[str, str] = {
     "agent_unseen": _UNSEEN.format(seen="agent_seen", key="agent_id", kind="agent"),
     "host_unseen": _UNSEEN.format(seen="host_seen", key="host_id", kind="host"),
     "host_unreachable": """
-        SELECT host_seen.host_id AS subject_id, format('The engine of host %s does not answer: %s', name, facts ->> 'reason') AS detail,
+        SELECT host_seen.host_id AS subject_id,
+               format('The engine of host %s does not answer: %s', name, facts ->> 'reason') AS detail,
                jsonb_build_object('name', name, 'reason', facts ->> 'reason') AS context
         FROM host_seen JOIN resource ON resource.id = host_seen.host_id
         WHERE deleted_at IS NULL AND NOT (facts ->> 'reachable')::boolean

@@ -18,7 +18,7 @@ from groundplane.processes.demo.engines import Backstage, backstage
 from groundplane.processes.demo.screen import Screen
 from groundplane.processes.layout import DEFAULT_PORT, Endpoints, Installation, Layout, data_directory, free_port, port_is_free
 from groundplane.processes.migrate import Credentials
-from groundplane.sdk import Client, Tenant
+from groundplane.sdk import Client, ClientError, Drift, JobStep, Resource, Tenant
 
 NAME = "demo"
 SUBNET = "10.77.0.0/24"
@@ -65,7 +65,7 @@ def main() -> None:
         )
     try:
         tell(screen, simulated=simulated)
-    except (DemoFailedError, subprocess.SubprocessError) as error:
+    except (DemoFailedError, ClientError, subprocess.SubprocessError) as error:
         screen.console.print(f"\n[bold red]The demo failed:[/] {error}")
         screen.table()
         sys.exit(1)
@@ -129,11 +129,11 @@ def gather(screen: Screen, layout: Layout, endpoints: Endpoints) -> Cast:
     admin = Client(endpoints.api)
     admin.login(told.email, told.password)
     run = secrets.token_hex(2)
-    organization = admin.common.organizations.create(f"acme-{run}")["id"]
-    project = admin.common.projects(organization).create("shop")["id"]
+    organization = admin.common.organizations.create(f"acme-{run}").id
+    project = admin.common.projects(organization).create("shop").id
     email, password = f"ann-{run}@acme.example", secrets.token_urlsafe(18)
     user = admin.common.users.create(email=email, name="Ann", password=password)
-    admin.common.role_bindings(organization).create(user_id=user["id"], role="owner")
+    admin.common.role_bindings(organization).create(user.id, "owner")
     screen.say(f"the administrator made organization acme-{run}, project shop, and {email} as its owner")
     client = Client(endpoints.api)
     client.login(email, password)
@@ -153,7 +153,7 @@ def furnish(screen: Screen, cast: Cast, image: Path, key: Path) -> None:
     tenant = cast.tenant
     uploaded = tenant.images.upload(image, name="tiny")
     note(cast, uploaded)
-    screen.proof(f"image tiny uploaded and checked: {uploaded['spec']['format']}, {uploaded['spec']['size_bytes'] >> 20} MiB")
+    screen.proof(f"image tiny uploaded and checked: {uploaded.spec['format']}, {uploaded.spec['size_bytes'] >> 20} MiB")
     note(cast, make(screen, tenant.networks.create, "lan"))
     note(cast, make(screen, tenant.subnets.create, "lan-a", spec={"network": "lan", "cidr": SUBNET}))
     rules = [
@@ -166,24 +166,23 @@ def furnish(screen: Screen, cast: Cast, image: Path, key: Path) -> None:
     screen.proof("network lan with DHCP on " + SUBNET + ", security group ssh, SSH key ann")
 
 
-def make(screen: Screen, create: Callable[..., dict[str, Any]], name: str, **body: Any) -> dict[str, Any]:
+def make(screen: Screen, create: Callable[..., Resource], name: str, **body: Any) -> Resource:
     """Create and wait, showing the job's steps."""
     return create(name, wait=True, on_step=lambda line: screen.step(told(line)), **body)
 
 
-def told(line: dict[str, Any]) -> str:
+def told(line: JobStep) -> str:
     """A line of a job's history, for people."""
-    detail = line["detail"]
+    detail = line.detail
     calls = [f"{call['verb']} {call['kind']} {call['milliseconds']:.0f} ms" for call in detail.get("calls", ())]
     extra = ", ".join(calls or detail.get("operations", ()))
     fault = detail.get("fault")
-    return f"{line['step']}: {line['what']}" + (f" · {extra}" if extra else "") + (f" · {fault['message']}" if fault else "")
+    return f"{line.step}: {line.what}" + (f" · {extra}" if extra else "") + (f" · {fault['message']}" if fault else "")
 
 
-def note(cast: Cast, resource: dict[str, Any]) -> None:
+def note(cast: Cast, resource: Resource) -> None:
     """Remember an id for the last chapter."""
-    prefix = resource["id"].rpartition("_")[0]
-    value = parse_id(prefix, resource["id"])
+    value = parse_id(resource.id.rpartition("_")[0], resource.id)
     if value is not None:
         cast.ids.add(value)
 
@@ -202,22 +201,22 @@ def create_machine(screen: Screen, cast: Cast, stage: Backstage) -> tuple[str, s
     began = time.monotonic()
     vm = make(screen, cast.tenant.vms.create, "web", spec=spec)
     note(cast, vm)
-    note(cast, cast.tenant.volumes.get(vm["spec"]["disks"][0]["volume"]))
-    port = cast.tenant.ports.get(vm["spec"]["nics"][0]["port"])
+    note(cast, cast.tenant.volumes.get(vm.spec["disks"][0]["volume"]))
+    port = cast.tenant.ports.get(vm.spec["nics"][0]["port"])
     note(cast, port)
-    address = port["spec"]["address"]
-    screen.proof(f"machine web is {vm['observed']['power']} after {time.monotonic() - began:.2f} s; promised address {address}")
+    address = port.spec["address"]
+    screen.proof(f"machine web is {vm.observed['power']} after {time.monotonic() - began:.2f} s; promised address {address}")
     if not stage.real:
         screen.say("the guest is simulated: it has no console of its own, no login and no disk")
-        return vm["id"], address
-    console = follow_console(screen, cast, vm["id"], boots=1)
+        return vm.id, address
+    console = follow_console(screen, cast, vm.id, boots=1)
     check("root volume vda1" in console and "boots=1" in console, "the guest did not boot from its root volume")
     check("tiny: hostname web\n" in console, "the guest has another host name")
     check(f"tiny: eth0 address {address}/24" in console, f"the guest did not get {address} by DHCP")
     check("tiny: authorized keys 1\n" in console, "the guest did not get the SSH key")
     check("user data: I run once" in console and "tiny: user-data exit 0" in console, "the guest did not run its user data")
     screen.proof(f"it booted from its own volume, is called web, got {address} by DHCP, has the key, ran its user data")
-    return vm["id"], address
+    return vm.id, address
 
 
 def follow_console(screen: Screen, cast: Cast, vm: str, *, boots: int) -> str:
@@ -245,8 +244,8 @@ def log_in_and_reboot(screen: Screen, cast: Cast, stage: Backstage, *, key: Path
             check(name == "web", f"the login answered {name!r}")
             screen.proof(f"ssh root@{address} from a port on the same network: this is {name}")
         screen.say("reboot, through the API")
-        job = cast.tenant.vms.act(vm, "reboot", wait=True, on_step=lambda line: screen.step(told(line)))
-        check(job["spec"]["reboots"] == 1, "the reboot is not counted")
+        again = cast.tenant.vms.act(vm, "reboot", wait=True, on_step=lambda line: screen.step(told(line)))
+        check(again.spec["reboots"] == 1, "the reboot is not counted")
         if ssh is not None:
             console = follow_console(screen, cast, vm, boots=2)
             check("boots=2" in console, "the guest does not count a second boot")
@@ -285,15 +284,15 @@ def break_and_heal(screen: Screen, cast: Cast, stage: Backstage, *, key: Path, v
     began = time.monotonic()
     screen.say(stage.how_destroyed(value))
     drift = wait_for(lambda: find_drift(cast, vm), "the platform did not notice")
-    fields = ", ".join(f"{name}: wanted {both['wanted']}, is {both['observed']}" for name, both in drift["fields"].items())
-    screen.proof(f"noticed by {drift['source']} after {time.monotonic() - began:.2f} s: {drift['difference']} ({fields})")
+    fields = ", ".join(f"{name}: wanted {both['wanted']}, is {both['observed']}" for name, both in drift.fields.items())
+    screen.proof(f"noticed by {drift.source} after {time.monotonic() - began:.2f} s: {drift.difference} ({fields})")
     drift = wait_for(lambda: find_drift(cast, vm, resolved=True), "the drift was not corrected")
-    job = cast.tenant.jobs.get(drift["job_id"])
-    for line in job["steps"]:
+    job = cast.tenant.jobs.get(drift.job_id or "")
+    for line in job.steps:
         screen.step(told(line))
     machine = cast.tenant.vms.get(vm)
-    check(job["state"] == "SUCCEEDED" and machine["observed"]["power"] == "running", "the machine does not run again")
-    screen.proof(f"corrected by job {job['id']} after {time.monotonic() - began:.2f} s: the machine runs again")
+    check(job.state == "SUCCEEDED" and machine.observed["power"] == "running", "the machine does not run again")
+    screen.proof(f"corrected by job {job.id} after {time.monotonic() - began:.2f} s: the machine runs again")
     if stage.real:
         console = follow_console(screen, cast, vm, boots=3)
         check("boots=3" in console, "the guest does not count a third boot")
@@ -302,15 +301,15 @@ def break_and_heal(screen: Screen, cast: Cast, stage: Backstage, *, key: Path, v
                 check_mark(screen, cast, ssh, key, address, "after the repair")
 
 
-def find_drift(cast: Cast, vm: str, *, resolved: bool = False) -> dict[str, Any] | None:
+def find_drift(cast: Cast, vm: str, *, resolved: bool = False) -> Drift | None:
     """The project's drift of this machine, once it is there (and resolved)."""
-    for row in cast.tenant.drift():
-        if row["resource_id"] == vm and (row["resolved_at"] is not None or not resolved):
-            return row
+    for drift in cast.tenant.drift():
+        if drift.resource_id == vm and (drift.resolved_at is not None or not resolved):
+            return drift
     return None
 
 
-def wait_for(look: Callable[[], dict[str, Any] | None], otherwise: str) -> dict[str, Any]:
+def wait_for(look: Callable[[], Drift | None], otherwise: str) -> Drift:
     """Look until there is something."""
     deadline = time.monotonic() + HEAL_SECONDS
     while time.monotonic() < deadline:
