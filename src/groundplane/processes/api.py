@@ -17,6 +17,7 @@ from groundplane.controlplane.gateway.images import image_router, run_collector
 from groundplane.controlplane.gateway.jobs import job_router
 from groundplane.controlplane.gateway.kinds import kind_router
 from groundplane.controlplane.gateway.machines import machine_router
+from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Tokens
 from groundplane.controlplane.resources.manager import ResourceManager
@@ -84,8 +85,9 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             image_router(services),
             machine_router(services),
             job_router(services, project),
+            tenant_router(services),
         ],
-        "ops": [kind_router(services, of["ops"]), job_router(services, "")],
+        "ops": [kind_router(services, of["ops"]), job_router(services, ""), ops_router(services)],
         "common": [identity_router(services), kind_router(services, of["common"])],
         "agent": [agent_router(services)],
     }
