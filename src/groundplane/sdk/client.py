@@ -72,7 +72,7 @@ class Tenant:
 
     def drift(self) -> Iterator[Drift]:
         """Differences between what should be and what is, also those that were put right, newest first."""
-        for item in pages(self._session, f"{self._scope}/drift"):
+        for item in pages(self._session, f"{self._scope}/drift", {"open_only": "false"}):
             yield Drift.from_json(item)
 
 

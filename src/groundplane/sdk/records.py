@@ -236,7 +236,7 @@ class Drift:
 
     id: str
     resource_id: str
-    kind: str
+    resource_kind: str
     difference: str
     fields: Mapping[str, Json]
     source: str
@@ -252,7 +252,7 @@ class Drift:
         return cls(
             id=body["id"],
             resource_id=body["resource_id"],
-            kind=body["kind"],
+            resource_kind=body["resource_kind"],
             difference=body["difference"],
             fields=body["fields"],
             source=body["source"],

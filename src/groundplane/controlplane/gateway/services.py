@@ -1,10 +1,12 @@
 """What every route is handed: the parts that the composition root made."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from groundplane.controlplane.gateway.blobs import BlobStore
 from groundplane.controlplane.gateway.console import Answers
 from groundplane.controlplane.identity import Tokens
+from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
@@ -24,3 +26,8 @@ class Services:
     blobs: BlobStore
     manager: ResourceManager
     answers: Answers = field(default_factory=Answers)
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """Every kind by its name."""
+        return self.manager.kinds

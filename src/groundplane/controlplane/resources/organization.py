@@ -2,6 +2,9 @@
 
 from groundplane.controlplane.resources.fields import Strict
 from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.problems import InUseError
+from groundplane.controlplane.resources.resource import Resource
+from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import GroundplaneError
 
 
@@ -19,6 +22,15 @@ async def admit(creation: Creation, request: OrganizationSpec) -> OrganizationSp
     return request
 
 
+async def release(tx: Tx, resource: Resource) -> None:
+    """Refuse while the organization still has projects."""
+    living = await tx.value(
+        "SELECT count(*) FROM resource WHERE organization_id = $1 AND id <> $1 AND deleted_at IS NULL", resource.id
+    )
+    if living:
+        raise InUseError(f"Organization {resource.name} still has {living} resources. Delete its projects first.")
+
+
 ORGANIZATION = Kind(
     name="organization",
     plural="organizations",
@@ -29,4 +41,5 @@ ORGANIZATION = Kind(
     spec=OrganizationSpec,
     create=OrganizationSpec,
     admit=admit,
+    release=release,
 )

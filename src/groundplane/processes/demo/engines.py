@@ -113,4 +113,8 @@ class Simulated:
 
     def left(self, ids: Collection[UUID]) -> Mapping[str, Sequence[str]]:
         """What the simulated engine holds."""
-        return {"the simulated engine": [str(found) for found in self._engine.resources() if found.id in ids]}
+        return {
+            "the simulated engine": [
+                str(found.key) for found in self._engine.resources() if found.present and found.key.id in ids
+            ]
+        }
