@@ -55,8 +55,8 @@ def run() -> list[Figure]:
         hand = Hand(endpoints, layout, network=network, group=group, image=_pool_image(endpoints))
         ours, bare = [], []
         for number in range(WARM_UP + PAIRS):
-            pair = [("ours", lambda: _by_platform(tenant, watch)), ("bare", lambda: hand.make(watch))]
-            seconds = {name: make() for name, make in (pair if number % 2 else reversed(pair))}
+            order = ("ours", "bare") if number % 2 else ("bare", "ours")
+            seconds = {name: _by_platform(tenant, watch) if name == "ours" else hand.make(watch) for name in order}
             if number >= WARM_UP:
                 ours.append(seconds["ours"])
                 bare.append(seconds["bare"])

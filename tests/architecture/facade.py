@@ -14,7 +14,7 @@ class FacadeContract(Contract):  # type: ignore[misc]  # import-linter ships no 
     container = fields.StringField()
     doors = fields.ListField(subfield=fields.StringField())
 
-    def check(self, graph: Any, verbose: bool) -> ContractCheck:  # noqa: FBT001  # import-linter's signature
+    def check(self, graph: Any, verbose: bool) -> ContractCheck:
         """Look at every module of every service for outsiders who import it."""
         del verbose
         leaks = []

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Sequence
+from typing import Any
 
 import nats.errors
 import structlog
@@ -36,21 +37,22 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    tasks = [
-        asyncio.create_task(run_due(database, platform.engine)),
-        asyncio.create_task(receive(bus, inbox)),
-        asyncio.create_task(reconciler.run(database, bus, look_seconds=settings.look_seconds)),
-    ]
+    loops: asyncio.Future[Any] = asyncio.gather(
+        run_due(database, platform.engine),
+        receive(bus, inbox),
+        reconciler.run(database, bus, look_seconds=settings.look_seconds),
+    )
+    told: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
     say_ready(settings, "worker")
-    stopped = asyncio.create_task(stop.wait())
-    finished, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await bus.close()
-    await database.close()
-    for task in finished - {stopped}:
-        task.result()  # a loop that ended by itself is a defect: end with its error, and be restarted
+    try:
+        await asyncio.wait({told, loops}, return_when=asyncio.FIRST_COMPLETED)
+        if loops.done():
+            loops.result()  # a loop that ended by itself is a defect: end with its error, and be restarted
+    finally:
+        loops.cancel()
+        await asyncio.gather(loops, return_exceptions=True)
+        await bus.close()
+        await database.close()
 
 
 async def receive(bus: Bus, inbox: Inbox) -> None:

@@ -143,8 +143,8 @@ async def release_volume(tx: Tx, resource_id: UUID) -> None:
 async def pool_of(tx: Tx, resource_id: UUID) -> PoolShare:
     """Where a volume lies. LookupError when it holds no share."""
     row = await tx.one(
-        """SELECT pool_id, pool_capacity.host_id, pool_capacity.cluster_id, resource.spec FROM pool_share JOIN pool_capacity USING (pool_id)
-           JOIN resource ON resource.id = pool_id WHERE resource_id = $1""",
+        """SELECT pool_id, pool_capacity.host_id, pool_capacity.cluster_id, resource.spec
+           FROM pool_share JOIN pool_capacity USING (pool_id) JOIN resource ON resource.id = pool_id WHERE resource_id = $1""",
         resource_id,
     )
     return PoolShare(row["pool_id"], row["host_id"], row["cluster_id"], row["spec"]["engine_name"])
