@@ -112,12 +112,13 @@ make_environment() {
   if ! "$venv/bin/uv" --version 2>/dev/null | grep -qF "$(sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-uv.lock)"; then
     step "uv" "${pip[@]}" install --require-hashes -r requirements-uv.lock
   fi
-  step "Python packages" "${uv[@]}" --require-hashes --compile-bytecode -r requirements.lock
+  step "Python packages" "${uv[@]}" --require-hashes -r requirements.lock
   step "this project" "${uv[@]}" --no-deps --no-build-isolation -e .
   if can_bind; then
     step "libvirt binding" "${uv[@]}" --require-hashes --no-build-isolation -r requirements-libvirt.lock
   fi
-  step "bytecode" "$venv/bin/python" -m compileall -q -j 2 src
+  # Without it each start costs seconds; Python itself is forbidden to write it on some machines.
+  step "bytecode" "$venv/bin/python" -m compileall -q -j 2 src "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 }
 
 mkdir -p .cache

@@ -84,6 +84,7 @@ def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...]
         "GROUNDPLANE_SIMULATED_HOSTS": str(endpoints.simulated_hosts),
     }
     common.pop("GROUNDPLANE_DATABASE_URL", None)
+    common.pop("PYTHONDONTWRITEBYTECODE", None)  # each start would compile everything that changed since the last set-up
     with_database = {**common, "GROUNDPLANE_DATABASE_URL": endpoints.database_url}
 
     async def port_unclaimed() -> None:
