@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from groundplane.contracts.reports import Heartbeat, InventoryChunk, Sighting
-from groundplane.controlplane.reconciler import heartbeats, incidents, inventory, sightings
+from groundplane.controlplane.reconciler import failures, heartbeats, incidents, inventory, sightings
 from groundplane.controlplane.reconciler.correction import correct
 from groundplane.controlplane.reconciler.looks import ask_for_looks
 from groundplane.controlplane.resources.kind import Kind
@@ -51,6 +51,7 @@ class Reconciler:
             group.create_task(self.correct_for_ever(database))
             group.create_task(_for_ever("incidents", INCIDENT_SECONDS, lambda: self.refresh_incidents(database)))
             group.create_task(_for_ever("looks", look_seconds, lambda: ask_for_looks(bus, database)))
+            group.create_task(_for_ever("failures", look_seconds, lambda: self.record_failures(database)))
             group.create_task(_for_ever("chunks", SWEEP_SECONDS, lambda: self.forget_incomplete(database)))
 
     async def correct_for_ever(self, database: Database) -> None:
@@ -66,6 +67,11 @@ class Reconciler:
         """One round of incidents."""
         async with database.transaction() as tx:
             await incidents.refresh(tx)
+
+    async def record_failures(self, database: Database) -> None:
+        """One round of finding failed jobs that no look tells of."""
+        async with database.transaction() as tx:
+            await failures.record(tx, self.kinds)
 
     async def forget_incomplete(self, database: Database) -> None:
         """One round of throwing away inventories that never became whole."""
