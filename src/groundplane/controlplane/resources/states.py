@@ -39,7 +39,8 @@ class StateKeeper:
                 continue
             if state.present and resource.wanted == "present":
                 await self.observe(tx, resource, state.observed, reason=f"report of {job.workflow}", job_id=job.id)
-            elif not state.present and resource.wanted == "absent":
+            elif not state.present and resource.wanted == "absent" and resource.id != job.resource_id:
+                # The job's own resource is gone when the job says so: an image has copies in several pools.
                 await self.bury(tx, resource, job_id=job.id)
 
     async def observe(
