@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import signal
 import time
 from uuid import uuid4
@@ -146,11 +145,11 @@ async def test_a_drain_gives_up_what_hangs_and_hands_it_on(world: World) -> None
 
 async def test_an_agent_always_ends(world: World) -> None:
     """Stopped at any instant: Python 3.11's wait_for, which nats-py uses, swallows some cancellations."""
-    for _ in range(15):
+    for number in range(15):
         agent = await world.start_agent(heartbeat_seconds=0.0005)
         await asyncio.wait_for(agent.agent._lease.gained(), 5)
         world.engine.injections.add(Injection("latency", verb="facts", seconds=0.001, count=1))
-        await asyncio.sleep(0.02 * random.random())
+        await asyncio.sleep(0.0013 * number)
         agent.agent.stop()
         done, _ = await asyncio.wait([agent.running], timeout=5)
         assert done, "an agent did not end"

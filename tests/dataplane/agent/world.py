@@ -71,6 +71,7 @@ class RunningAgent:
     agent: Agent
     agent_id: UUID
     bus: Bus
+    channel: ApiChannel
     running: "asyncio.Task[None]"
 
     async def stop(self) -> None:
@@ -111,6 +112,7 @@ class World:
             running.agent.stop()
             await asyncio.wait([running.running], timeout=30)
             await running.bus.close()
+            await running.channel.close()
         self.engine.close()
 
     async def start_agent(
@@ -121,6 +123,7 @@ class World:
         drain_seconds: float = 5.0,
         heartbeat_seconds: float = 0.5,
         drivers: Drivers | None = None,
+        channel: ApiChannel | None = None,
     ) -> RunningAgent:
         """Start an agent with the providers of the cluster."""
         identity = AgentIdentity(
@@ -135,8 +138,9 @@ class World:
         )
         bus = await Bus.connect(self.server.url, "agent")
         drivers = drivers or drivers_on(self.engine, self.cluster_id, self.host_ids)
-        agent = Agent(identity, bus=bus, channel=no_channel(), drivers=drivers)
-        running = RunningAgent(agent, identity.agent_id, bus, asyncio.create_task(agent.run()))
+        channel = channel or no_channel()
+        agent = Agent(identity, bus=bus, channel=channel, drivers=drivers)
+        running = RunningAgent(agent, identity.agent_id, bus, channel, asyncio.create_task(agent.run()))
         self.agents.append(running)
         return running
 
