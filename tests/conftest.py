@@ -22,6 +22,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
+import structlog
 
 from groundplane.controlplane.schema.migrate import migrate
 from groundplane.kernel.bus import Bus
@@ -46,6 +47,15 @@ MakeDatabase = Callable[[], Awaitable[str]]
 """Makes one more fresh, migrated database and answers its address."""
 NewProject = Callable[..., Awaitable[tuple[UUID, UUID]]]
 """Makes a project, in a new organization or in the given one: (organization, project)."""
+
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        # The default renders a traceback's local variables too, which takes seconds.
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -93,8 +93,11 @@ async def test_bindings_come_and_go(database: Database, new_project: Callable[..
     organization, project = await new_project()
     async with database.transaction() as tx:
         actor = await _actor(tx)
-        first = await bind(tx, user_id=actor.id, role="owner", organization_id=organization)
-        second = await bind(tx, user_id=actor.id, role="viewer", organization_id=organization, project_id=project)
+        made = [
+            await bind(tx, user_id=actor.id, role="owner", organization_id=organization),
+            await bind(tx, user_id=actor.id, role="viewer", organization_id=organization, project_id=project),
+        ]
+        first, second = sorted(made, key=lambda binding: binding.id)  # ids of the same millisecond come in any order
         assert await list_bindings(tx, organization_id=organization) == [first, second]
         assert await list_bindings(tx, organization_id=organization, after=first.id) == [second]
         assert await list_bindings(tx, organization_id=organization, limit=1) == [first]
