@@ -13,10 +13,11 @@ import pytest
 from tests.processes.conftest import Supervise
 from tests.processes.toys import Supervised, alive, wait_for
 
+from groundplane.processes import engines
 from groundplane.processes.doctor import obstacles
 from groundplane.processes.embedded import PLAIN_ENVIRONMENT
 from groundplane.processes.engines import DataPlane, mounts_below
-from groundplane.processes.kvm import BOOT_SECTOR
+from groundplane.processes.kvm import BOOT_SECTOR, KvmVerdict
 from groundplane.processes.layout import Layout
 from groundplane.processes.pids import ProcessRef, end, marked, namespace
 from groundplane.processes.takedown import take_away
@@ -219,3 +220,14 @@ def kill_all(supervised: Supervised, layout: Layout) -> None:
     for ref in refs:
         ref.send(signal.SIGKILL)
     wait_for(lambda: not any(ref.alive() for ref in refs), 10)
+
+
+@pytest.mark.skipif(not Path("/dev/kvm").exists(), reason="there is nothing to cover")
+def test_a_kvm_that_runs_no_guests_is_covered_until_it_does(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout.create()
+    plane = DataPlane(layout, "")
+    for usable, kind in ((False, "regular"), (True, "character"), (False, "regular")):
+        monkeypatch.setattr(engines, "kvm_verdict", lambda _, usable=usable: KvmVerdict(usable, "as told"))
+        plane.ensure_namespaces()
+        assert run(*plane.enter("stat", "-c", "%F", "/dev/kvm")).startswith(kind)
+    assert Path("/dev/kvm").is_char_device()

@@ -55,6 +55,16 @@ def test_the_verdict_is_asked_for_once_a_boot(tmp_path: Path, monkeypatch: pytes
     assert len(asked) == 2
 
 
+def test_changed_permissions_are_a_reason_to_ask_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = tmp_path / "kvm"
+    device.touch(mode=0o600)
+    monkeypatch.setattr(kvm, "_DEVICE", device)
+    monkeypatch.setattr(kvm, "probe", lambda: KvmVerdict(device.stat().st_mode & 0o777 == 0o660, "as it is"))
+    assert not kvm_verdict(tmp_path).usable
+    device.chmod(0o660)
+    assert kvm_verdict(tmp_path).usable
+
+
 def test_no_device_no_kvm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "exists", lambda _: False)
+    monkeypatch.setattr(kvm, "_DEVICE", Path("/nonexistent"))
     assert not probe("kvm").usable

@@ -21,6 +21,8 @@ from groundplane.processes.supervisor import PartFailedError
 Verdict = Literal["ok", "slower", "missing"]
 
 SETUP = "make setup"
+_SIMULATED = "groundplane up --simulated --hosts 3"
+_UNTRIED = "cannot be tried without root"
 _LEAST_DISK = 4 * 1024**3
 """Bytes: a database with its log files, an image and a few small guests."""
 
@@ -50,8 +52,11 @@ def examine(layout: Layout, port: int, plane: Plane) -> list[Finding]:
 
 
 def obstacles() -> list[Finding]:
-    """Return what keeps the local data plane from working here; quick enough for every `up`."""
-    quick = ("root", "packages", "namespaces", "TUN")
+    """Return what keeps the local data plane from working here; quick enough for every `up`.
+
+    Without root nothing is said of namespaces and taps: whether they would work is not known then.
+    """
+    quick = ("root", "packages", "namespaces", "TUN") if os.geteuid() == 0 else ("root", "packages")
     looks = (check.look(Layout(Path("/nonexistent")), 0) for check in CHECKS if check.part in quick)
     return [finding for finding in looks if finding.verdict == "missing"]
 
@@ -73,7 +78,7 @@ def _nats(_layout: Layout, _port: int) -> Finding:
 def _root(_layout: Layout, _port: int) -> Finding:
     if os.geteuid() == 0:
         return Finding("root", "ok", "namespaces, taps and guests' disks may be made")
-    return Finding("root", "missing", "the real data plane needs root", "run as root, or: groundplane up --simulated --hosts 3")
+    return Finding("root", "missing", "the real data plane needs root", f"run as root, or: {_SIMULATED}")
 
 
 _BINARIES = {
@@ -107,18 +112,22 @@ _PATH = PLAIN_ENVIRONMENT["PATH"]
 
 
 def _namespaces(_layout: Layout, _port: int) -> Finding:
+    if os.geteuid() != 0:
+        return Finding("namespaces", "missing", _UNTRIED, f"run as root, or: {_SIMULATED}")
     done = _try(["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c",
                  "ip link set lo up && mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /run"])  # fmt: skip
     if done is None or done.returncode != 0:
         why = done.stderr.strip().splitlines()[-1:] if done is not None else ["unshare is missing"]
         return Finding(
             "namespaces", "missing", f"mount and network namespaces: {' '.join(why) or 'refused'}",
-            "run as root outside of an unprivileged container, or: groundplane up --simulated --hosts 3",
+            f"run outside of an unprivileged container, or: {_SIMULATED}",
         )  # fmt: skip
     return Finding("namespaces", "ok", "a mount and a network namespace can be made and furnished")
 
 
 def _tun(_layout: Layout, _port: int) -> Finding:
+    if os.geteuid() != 0:
+        return Finding("TUN", "missing", _UNTRIED, f"run as root, or: {_SIMULATED}")
     done = _try(["unshare", "--net", "ip", "tuntap", "add", "dev", "gp-doctor", "mode", "tap"])
     if done is None or done.returncode != 0:
         why = done.stderr.strip() if done is not None else "unshare is missing"

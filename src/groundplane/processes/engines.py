@@ -50,20 +50,17 @@ _BINDS = {
 }
 _COMPLETE = "/run/groundplane.complete"
 
-# Where KVM does not run guests its device is covered by a file that nobody may read: otherwise libvirt, as root, finds
-# KVM and, as the guests' user, does not, and probes QEMU anew at every call (seen: 76 s for a start).
 # A fresh network namespace wants a sysfs of its own, or /sys/class/net shows the machine's devices. Namespaces of other
 # installations that were mounted when ours was made are let go, or they would live as long as ours.
 _FURNISH = """\
 set -eu
-data=$1; nokvm=$2; shift 2
+data=$1; shift
 awk '$0 ~ / - nsfs / { print $5 }' /proc/self/mountinfo | while read -r path; do umount -l "$path" || true; done
 umount -l "$data/run/ns" || true
 ip link set lo up
 mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
 mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs /run
 mkdir -p /run/lock
-if [ -n "$nokvm" ] && [ -e /dev/kvm ]; then mount --bind "$nokvm" /dev/kvm; fi
 while [ $# -gt 0 ]; do
   mkdir -p "$2"
   mount --bind "$data/$1" "$2"
@@ -71,6 +68,19 @@ while [ $# -gt 0 ]; do
 done
 printf "%s\n" "$data" > {complete}
 """.replace("{complete}", _COMPLETE)
+
+# Where KVM does not run guests its device is covered by a file that nobody may read: otherwise libvirt, as root, finds
+# KVM and, as the guests' user, does not, and probes QEMU anew at every call (seen: 76 s for a start). The verdict may
+# change while the namespace stands.
+_COVER_KVM = """\
+set -eu
+covered() { awk '$5 == "/dev/kvm"' /proc/self/mountinfo | grep -q .; }
+if [ -z "$1" ]; then
+  if covered; then umount /dev/kvm; fi
+elif [ -e /dev/kvm ] && ! covered; then
+  mount --bind "$1" /dev/kvm
+fi
+"""
 
 _LIBVIRTD_CONF = """\
 unix_sock_group = "root"
@@ -181,8 +191,12 @@ class DataPlane:
             PartFailedError: this machine does not let us, with the tool's own words.
         """
         self._furnish_folders()
-        if self.standing() and _run(self.enter("test", "-e", _COMPLETE)).returncode == 0:
-            return
+        if not (self.standing() and _run(self.enter("test", "-e", _COMPLETE)).returncode == 0):
+            self._make_namespaces()
+        cover = "" if kvm_verdict(self.layout.root).usable else str(self._cover())
+        _must(*self.enter("sh", "-c", _COVER_KVM, "cover", cover))
+
+    def _make_namespaces(self) -> None:
         self.release_namespaces()
         holder = self.network_namespace.parent
         holder.mkdir(exist_ok=True)
@@ -192,10 +206,9 @@ class DataPlane:
         for path in (self.network_namespace, self.mount_namespace):
             path.touch()
         pairs = [word for pair in _BINDS.items() for word in pair]
-        cover = "" if kvm_verdict(self.layout.root).usable else str(self._cover())
         _must(
             "unshare", f"--net={self.network_namespace}", f"--mount={self.mount_namespace}", "--propagation", "private",
-            "sh", "-c", _FURNISH, "furnish", str(self.layout.root), cover, *pairs,
+            "sh", "-c", _FURNISH, "furnish", str(self.layout.root), *pairs,
         )  # fmt: skip
 
     def standing(self) -> bool:

@@ -16,6 +16,7 @@ from groundplane.processes.pids import boot_id
 
 QEMU = "qemu-system-x86_64"
 GUEST_USER = "libvirt-qemu"
+_DEVICE = Path("/dev/kvm")
 SECONDS = 6.0
 """Limit for the probe; where KVM works it takes about a third of a second."""
 
@@ -51,20 +52,32 @@ class KvmVerdict:
 
 
 def kvm_verdict(data_dir: Path) -> KvmVerdict:
-    """Return whether KVM runs guests on this machine; the first call after a boot takes up to six seconds."""
+    """Return whether KVM runs guests on this machine; the first call after a boot takes up to six seconds.
+
+    It is asked anew when the device's permissions have changed.
+    """
     memory = data_dir / "kvm.json"
+    occasion = {"boot_id": boot_id(), "device": _device()}
     known = read_json(memory)
-    if known.get("boot_id") == boot_id():
+    if {key: known.get(key) for key in occasion} == occasion:
         return KvmVerdict(bool(known["usable"]), str(known["reason"]))
     verdict = probe()
     if data_dir.is_dir():
-        write_json(memory, {"boot_id": boot_id(), **dataclasses.asdict(verdict)})
+        write_json(memory, {**occasion, **dataclasses.asdict(verdict)})
     return verdict
+
+
+def _device() -> str:
+    try:
+        found = _DEVICE.stat()
+    except OSError:
+        return "none"
+    return f"{found.st_mode:o} {found.st_uid}:{found.st_gid}"
 
 
 def probe(accelerator: str = "kvm") -> KvmVerdict:
     """Run the boot sector under the accelerator, as the user that guests run as."""
-    if accelerator == "kvm" and not Path("/dev/kvm").exists():
+    if accelerator == "kvm" and not _DEVICE.exists():
         return KvmVerdict(False, "there is no /dev/kvm; guests are emulated")
     user = _guest_user()
     with tempfile.TemporaryDirectory(prefix="groundplane-kvm-") as folder:
@@ -97,6 +110,10 @@ def probe(accelerator: str = "kvm") -> KvmVerdict:
     if done.returncode == _DONE and b"K" in done.stdout:
         return KvmVerdict(True, "a guest ran under KVM")
     words = done.stderr.decode(errors="replace").strip().splitlines()
+    if words and words[-1].endswith("Permission denied"):
+        return KvmVerdict(
+            False, f"{user or 'this user'} may not open /dev/kvm; as root: chgrp kvm /dev/kvm; chmod 660 /dev/kvm"
+        )
     return KvmVerdict(False, f"a guest under KVM failed: {words[-1] if words else f'status {done.returncode}'}")
 
 

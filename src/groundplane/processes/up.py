@@ -66,6 +66,7 @@ def up(
         _say_running(layout)
         raise typer.Exit(RUNNING_ALREADY)
     wish.save(layout)
+    logged = {path: path.stat().st_size for path in layout.logs.glob("*.log")}
     supervisor = _start_supervisor(layout, lock)
     os.close(lock)
     try:
@@ -74,7 +75,7 @@ def up(
         _stop(layout)
         raise
     if status["phase"] != "running":
-        _say_failed(layout, status)
+        _say_failed(layout, status, logged)
         _stop(layout)
         raise typer.Exit(FAILED)
     _say_up(layout, time.monotonic() - began)
@@ -199,9 +200,7 @@ def _check_fitness(layout: Layout, wish: Installation) -> None:
     except UnfitDirectoryError as error:
         _refuse(str(error))
     if wish.data_plane == "local" and not is_locked(layout) and (missing := examination.obstacles()):
-        for finding in missing:
-            typer.echo(f"{finding.part}: {finding.detail}. {finding.advice}", err=True)
-        _refuse("The real data plane cannot work here. All at once: make setup (as root). Without: groundplane up --simulated")
+        _refuse("\n".join(f"{finding.part}: {finding.detail}. To do: {finding.advice}" for finding in missing))
 
 
 def _make_directory(layout: Layout) -> None:
@@ -285,13 +284,14 @@ def _say_running(layout: Layout) -> None:
     typer.echo(f"Groundplane already runs on {layout.root} (supervisor pid {supervisor}{url}).", err=True)
 
 
-def _say_failed(layout: Layout, status: dict[str, Any]) -> None:
+def _say_failed(layout: Layout, status: dict[str, Any], logged: dict[Path, int]) -> None:
+    """Name the part, why, and what it wrote to its log since this `up` began (`logged`: the logs' lengths before)."""
     part = status["failed"] or "supervisor"
     detail = next((p["detail"] for p in status["parts"] if p["name"] == part), "")
     typer.echo(f"{part} failed{f': {detail}' if detail else ''}.", err=True)
     path = layout.log(part)
     if path.is_file():
-        lines = path.read_text(errors="replace").splitlines()[-15:]
+        lines = path.read_bytes()[logged.get(path, 0) :].decode(errors="replace").splitlines()[-15:]
         typer.echo("".join(f"  | {line}\n" for line in lines) + f"Its log: {path}", err=True)
 
 
