@@ -28,6 +28,7 @@ _CONFLICTS: Final = 50
 _FIRST_RETRY_SECONDS: Final = 0.001
 _LONGEST_RETRY_SECONDS: Final = 0.2
 _CONNECT_AGAIN_SECONDS: Final = 1.0
+_LOAD_SECONDS: Final = 60.0  # for the whole database; a thousand ports take about one
 
 # ovs logs by a logger of its own, which is silent until told otherwise; a value that it swallows is only said there.
 vlog.use_python_logger(max_level=vlog.WARN)
@@ -203,10 +204,12 @@ class Northbound:
                 loop.call_soon_threadsafe(self._spread, state)
 
         try:
-            opened = Connection(Replica.open(self._remote, self._cluster, tell), self._timeout)
+            opened = Connection(Replica.open(self._remote, self._cluster, tell), _LOAD_SECONDS)
             opened.start()
         except Exception as error:  # ovsdbapp raises no narrower one
             raise unreachable(self._remote, str(error) or type(error).__name__) from error
+        if self._closed:
+            _stop(opened, self._timeout)
         return opened
 
     def _spread(self, state: State) -> None:
