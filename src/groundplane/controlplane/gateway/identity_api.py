@@ -1,7 +1,7 @@
 """The routes of identity in the common API: login, users, role bindings."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypedDict
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
@@ -137,8 +137,23 @@ def identity_router(services: Services) -> APIRouter:
     return router
 
 
+class _Names(TypedDict):
+    operation_id: str
+    openapi_extra: dict[str, Any]
+
+
+def _named(noun: str, verb: str, operation: str | None = None) -> _Names:
+    """A route's name and permission in the OpenAPI document."""
+    return {
+        "operation_id": f"{operation or noun}_{verb}",
+        "openapi_extra": {"x-permission": f"identity.{noun}.{verb}"},
+    }
+
+
 def _add_session_routes(router: APIRouter, services: Services) -> None:
-    @router.post(LOGIN_PATH, response_model=LoginView, tags=["session"], openapi_extra={"security": []})
+    @router.post(
+        LOGIN_PATH, response_model=LoginView, tags=["session"], operation_id="session_create", openapi_extra={"security": []}
+    )
     async def login(request: Request, body: Login) -> Response:
         """Log in with e-mail address and password, and get an access token."""
         try:
@@ -150,7 +165,7 @@ def _add_session_routes(router: APIRouter, services: Services) -> None:
         token, seconds = services.tokens.issue_user(user.actor)
         return answer({"access_token": token, "token_type": "Bearer", "expires_in": seconds, "user": user_view(user)})
 
-    @router.get("/me", response_model=MeView, tags=["session"])
+    @router.get("/me", response_model=MeView, tags=["session"], operation_id="session_read")
     async def me(request: Request) -> Response:
         """Who you are, and what you are bound to."""
         async with operation(services, request, permission=None) as op:
@@ -178,7 +193,7 @@ async def _record_login(
 
 
 def _add_user_routes(router: APIRouter, services: Services) -> None:
-    @router.post("/users", response_model=UserView, status_code=201, tags=["users"])
+    @router.post("/users", response_model=UserView, status_code=201, tags=["users"], **_named("user", "create"))
     async def create(request: Request, body: CreateUser) -> Response:
         """Create a user, who has no role yet."""
         async with operation(services, request, permission="identity.user.create", mutation=True) as op:
@@ -188,7 +203,7 @@ def _add_user_routes(router: APIRouter, services: Services) -> None:
         view = user_view(user)
         return answer(view, 201, location=f"{request.url.path}/{view['id']}")
 
-    @router.get("/users", response_model=UserPage, tags=["users"])
+    @router.get("/users", response_model=UserPage, tags=["users"], **_named("user", "list"))
     async def list_page(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """List users, oldest first."""
         after = _cursor(USER_PREFIX, cursor)
@@ -196,14 +211,14 @@ def _add_user_routes(router: APIRouter, services: Services) -> None:
             found = await list_users(op.tx, after=after, limit=limit + 1)
         return _page([user_view(user) for user in found], limit)
 
-    @router.get("/users/{user_id}", response_model=UserView, tags=["users"])
+    @router.get("/users/{user_id}", response_model=UserView, tags=["users"], **_named("user", "read"))
     async def read(request: Request, user_id: IdPath) -> Response:
         """Read a user."""
         async with operation(services, request, permission="identity.user.read") as op:
             user = await get_user(op.tx, _user_id(user_id))
         return answer(user_view(user))
 
-    @router.post("/users/{user_id}/disable", response_model=UserView, tags=["users"])
+    @router.post("/users/{user_id}/disable", response_model=UserView, tags=["users"], **_named("user", "disable"))
     async def disable(request: Request, user_id: IdPath) -> Response:
         """Bar a user from now on, whatever tokens are still good."""
         async with operation(services, request, permission="identity.user.disable", mutation=True) as op:
@@ -213,14 +228,25 @@ def _add_user_routes(router: APIRouter, services: Services) -> None:
 
 
 def _add_platform_binding_routes(router: APIRouter, services: Services) -> None:
-    @router.post("/role-bindings", response_model=BindingView, status_code=201, tags=["role bindings"])
+    @router.post(
+        "/role-bindings",
+        response_model=BindingView,
+        status_code=201,
+        tags=["role bindings"],
+        **_named("role_binding", "create", "platform_role_binding"),
+    )
     async def create(request: Request, body: CreatePlatformBinding) -> Response:
         """Give a user a role on the whole platform."""
         async with operation(services, request, permission="identity.role_binding.create", mutation=True) as op:
             binding = await _bind(op, body.user, body.role, None)
         return answer(binding_view(binding), 201)
 
-    @router.get("/role-bindings", response_model=BindingPage, tags=["role bindings"])
+    @router.get(
+        "/role-bindings",
+        response_model=BindingPage,
+        tags=["role bindings"],
+        **_named("role_binding", "list", "platform_role_binding"),
+    )
     async def list_page(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """List who has a role on the whole platform."""
         after = _cursor(BINDING_PREFIX, cursor)
@@ -228,7 +254,12 @@ def _add_platform_binding_routes(router: APIRouter, services: Services) -> None:
             found = await list_bindings(op.tx, organization_id=None, after=after, limit=limit + 1)
         return _page([binding_view(binding) for binding in found], limit)
 
-    @router.delete("/role-bindings/{binding_id}", response_model=BindingView, tags=["role bindings"])
+    @router.delete(
+        "/role-bindings/{binding_id}",
+        response_model=BindingView,
+        tags=["role bindings"],
+        **_named("role_binding", "delete", "platform_role_binding"),
+    )
     async def delete(request: Request, binding_id: IdPath) -> Response:
         """Take a role on the whole platform away."""
         async with operation(services, request, permission="identity.role_binding.delete", mutation=True) as op:
@@ -239,7 +270,7 @@ def _add_platform_binding_routes(router: APIRouter, services: Services) -> None:
 def _add_binding_routes(router: APIRouter, services: Services) -> None:
     path = "/organizations/{organization_id}/role-bindings"
 
-    @router.post(path, response_model=BindingView, status_code=201, tags=["role bindings"])
+    @router.post(path, response_model=BindingView, status_code=201, tags=["role bindings"], **_named("role_binding", "create"))
     async def create(request: Request, organization_id: IdPath, body: CreateBinding) -> Response:
         """Give a user a role in an organization, or in one of its projects."""
         scope = _organization_id(organization_id)
@@ -248,7 +279,7 @@ def _add_binding_routes(router: APIRouter, services: Services) -> None:
             binding = await _bind(op, body.user, body.role, body.project_id)
         return answer(binding_view(binding), 201)
 
-    @router.get(path, response_model=BindingPage, tags=["role bindings"])
+    @router.get(path, response_model=BindingPage, tags=["role bindings"], **_named("role_binding", "list"))
     async def list_page(request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """List who has which role in an organization."""
         scope, after = _organization_id(organization_id), _cursor(BINDING_PREFIX, cursor)
@@ -256,7 +287,9 @@ def _add_binding_routes(router: APIRouter, services: Services) -> None:
             found = await list_bindings(op.tx, organization_id=scope, after=after, limit=limit + 1)
         return _page([binding_view(binding) for binding in found], limit)
 
-    @router.delete(path + "/{binding_id}", response_model=BindingView, tags=["role bindings"])
+    @router.delete(
+        path + "/{binding_id}", response_model=BindingView, tags=["role bindings"], **_named("role_binding", "delete")
+    )
     async def delete(request: Request, organization_id: IdPath, binding_id: IdPath) -> Response:
         """Take a role in an organization away."""
         scope = _organization_id(organization_id)
