@@ -1,0 +1,407 @@
+"""The routes of oversight: quota, audit log, drift, incidents, and how the hosts are. They change nothing but limits."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field, create_model
+
+from groundplane.controlplane import audit
+from groundplane.controlplane.audit import AuditEvent
+from groundplane.controlplane.fleet import oversight
+from groundplane.controlplane.fleet.agent import AGENT
+from groundplane.controlplane.fleet.cluster import CLUSTER
+from groundplane.controlplane.fleet.host import HOST
+from groundplane.controlplane.gateway.identity_api import BINDING_PREFIX
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, resolve_scope, scope_parameters
+from groundplane.controlplane.gateway.operation import operation
+from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.gateway.views import JOB_PREFIX, USER_PREFIX, View, public
+from groundplane.controlplane.resources import quota
+from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.organization import ORGANIZATION
+from groundplane.controlplane.resources.problems import ResourceNotFoundError
+from groundplane.controlplane.resources.project import PROJECT
+from groundplane.controlplane.resources.scopes import organization_of_project
+from groundplane.kernel.database import Row
+from groundplane.kernel.errors import InvalidRequestError
+from groundplane.kernel.ids import format_id, parse_id
+
+DRIFT_PREFIX = "drf"
+INCIDENT_PREFIX = "inc"
+AUDIT_PREFIX = "aud"
+REPORT_PREFIX = "rpt"
+
+AUDIT_LIST = "audit.event.list"
+DRIFT_LIST = "reconciler.drift.list"
+INCIDENT_LIST = "reconciler.incident.list"
+QUOTA_READ = "resources.quota.read"
+QUOTA_UPDATE = "resources.quota.update"
+HEALTH_READ = "fleet.health.read"
+
+PROJECT_PATH = "/projects/{project_id}"
+
+OpenOnly = Annotated[bool, Query(description="Only what is not over; false for all that ever was.")]
+ProjectId = Annotated[str, Path(max_length=80, pattern=r"^[a-z0-9_]+$", description="The project's id.")]
+
+
+class QuotaDimension(View):
+    """How much of something a project uses, and how much it may."""
+
+    used: int
+    limit: int
+
+
+class QuotaView(View):
+    """A project's quota by dimension: vms, vcpus, memory_mib, …"""
+
+    project_id: str
+    dimensions: dict[str, QuotaDimension]
+
+
+_Amount = Annotated[int, Field(ge=0, le=1 << 60)]
+QuotaLimits: type[Strict] = create_model(
+    "QuotaLimits",
+    __base__=Strict,
+    __doc__="A project's limits. What is not named gets the platform's default.",
+    **dict.fromkeys(quota.DIMENSIONS, (_Amount | None, None)),  # type: ignore[call-overload]  # made at run time
+)
+
+
+class AuditEventView(View):
+    """Who did, or tried, what to which resource, and how it ended."""
+
+    id: str
+    at: datetime
+    action: str
+    outcome: str
+    code: str | None = Field(description="The stable code of the problem that answered, if one did.")
+    actor_id: str | None
+    actor_kind: str
+    organization_id: str | None
+    project_id: str | None
+    resource_kind: str | None
+    resource_id: str | None
+    request_id: str | None
+    address: str | None
+    detail: dict[str, Any]
+
+
+class DriftView(View):
+    """A difference between what should be and what an engine holds, both sides field by field."""
+
+    id: str
+    resource_id: str
+    resource_kind: str
+    resource_name: str | None
+    organization_id: str | None
+    project_id: str | None
+    difference: str = Field(description="missing, orphan, modified, wrong_state.")
+    fields: dict[str, Any] = Field(description="{field: {wanted, observed}}")
+    source: str = Field(description="How it was noticed: event, inventory.")
+    decision: str = Field(description="What becomes of it: correct, alert, accepted.")
+    attempts: int
+    next_at: datetime = Field(description="No correction is started before.")
+    job_id: str | None = Field(description="The last correction.")
+    detected_at: datetime
+    resolved_at: datetime | None
+
+
+class IncidentView(View):
+    """What a person should look at. It opens and closes by itself."""
+
+    id: str
+    code: str
+    subject_kind: str | None
+    subject_id: str | None
+    detail: str
+    context: dict[str, Any]
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+class AgentHealth(View):
+    """The agent that a host was last heard of by."""
+
+    id: str
+    version: str | None
+    seen_at: datetime | None
+    silent_seconds: float | None
+
+
+class HostHealth(View):
+    """When a host was heard of, and what its agent saw. All null for one that never was."""
+
+    host_id: str
+    host_name: str
+    cluster_id: str | None
+    seen_at: datetime | None
+    silent_seconds: float | None
+    facts: dict[str, Any] | None = Field(description="reachable, reason, vcpus, memory_mib, vms, virtualization.")
+    agent: AgentHealth | None
+
+
+class AuditPage(View):
+    """A page of the audit log, newest first."""
+
+    items: list[AuditEventView]
+    next: str | None
+
+
+class DriftPage(View):
+    """A page of drift, newest first."""
+
+    items: list[DriftView]
+    next: str | None
+
+
+class IncidentPage(View):
+    """A page of incidents, newest first."""
+
+    items: list[IncidentView]
+    next: str | None
+
+
+class HostHealthPage(View):
+    """A page of hosts, oldest first."""
+
+    items: list[HostHealth]
+    next: str | None
+
+
+def tenant_router(services: Services) -> APIRouter:
+    """What a project's people see of it."""
+    router = APIRouter(prefix=PROJECT_PATH, tags=["oversight"])
+    _add_quota(router, services)
+    _add_audit_log(router, services, PROJECT_PATH)
+    _add_drift(router, services, PROJECT_PATH)
+    return router
+
+
+def ops_router(services: Services) -> APIRouter:
+    """What operators see of the whole platform, and the limits that they set."""
+    router = APIRouter(tags=["oversight"])
+    _add_audit_log(router, services, "")
+    _add_drift(router, services, "")
+    _add_incidents(router, services)
+    _add_host_health(router, services)
+    _add_limits(router, services)
+    return router
+
+
+def _add_quota(router: APIRouter, services: Services) -> None:
+    @router.get(
+        "/quota", response_model=QuotaView, summary="Read a project's quota", operation_id="quota_read",
+        openapi_extra=_extra(QUOTA_READ, PROJECT_PATH),
+    )  # fmt: skip
+    async def read_quota(request: Request) -> Response:
+        scope = await resolve_scope(services, request)
+        assert scope.project_id is not None  # noqa: S101  # the path has it
+        async with operation(
+            services,
+            request,
+            permission=QUOTA_READ,
+            organization_id=scope.organization_id,
+            project_id=scope.project_id,
+        ) as op:
+            usage = await quota.usage(op.tx, scope.project_id)
+        return answer(_quota_view(scope.project_id, usage))
+
+
+def _add_limits(router: APIRouter, services: Services) -> None:
+    @router.put(
+        f"{PROJECT_PATH}/quota", response_model=QuotaView, summary="Set a project's limits", operation_id="quota_update",
+        openapi_extra=_extra(QUOTA_UPDATE),
+    )  # fmt: skip
+    async def set_quota(request: Request, project_id: ProjectId, body: QuotaLimits) -> Response:  # type: ignore[valid-type]
+        wish: Strict = body
+        limits = wish.model_dump(exclude_none=True)
+        # Asked of the platform, not of the project: its owners may do everything in it, but not this.
+        async with operation(services, request, permission=QUOTA_UPDATE, mutation=True) as op:
+            number = parse_id(PROJECT.prefix, project_id)
+            op.organization_id = await organization_of_project(op.tx, number) if number else None
+            if number is None or op.organization_id is None:
+                raise ResourceNotFoundError(f"There is no project {project_id!r}. List the projects.")
+            op.project_id, op.resource_kind, op.resource_id, op.detail = number, PROJECT.name, number, {"limits": limits}
+            await oversight.set_limits(op.tx, number, limits)
+            usage = await quota.usage(op.tx, number)
+        return answer(_quota_view(number, usage))
+
+
+def _add_audit_log(router: APIRouter, services: Services, prefix: str) -> None:
+    @router.get(
+        "/audit-events", response_model=AuditPage, summary="Read the audit log", operation_id="audit_event_list",
+        openapi_extra=_extra(AUDIT_LIST, prefix),
+    )  # fmt: skip
+    async def list_audit_events(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        before = _parse(AUDIT_PREFIX, cursor)
+        scope = await resolve_scope(services, request)
+        async with operation(
+            services, request, permission=AUDIT_LIST, organization_id=scope.organization_id, project_id=scope.project_id
+        ) as op:
+            found = await audit.page(op.tx, project_id=scope.project_id, before=before, limit=limit + 1)
+        return _page(found, limit, lambda event: _audit_view(services, event))
+
+
+def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
+    @router.get(
+        "/drift", response_model=DriftPage, summary="List drift", operation_id="drift_list",
+        openapi_extra=_extra(DRIFT_LIST, prefix),
+    )  # fmt: skip
+    async def list_drift(request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True) -> Response:
+        after = _parse(DRIFT_PREFIX, cursor)
+        scope = await resolve_scope(services, request)
+        async with operation(
+            services, request, permission=DRIFT_LIST, organization_id=scope.organization_id, project_id=scope.project_id
+        ) as op:
+            found = await oversight.drift_page(
+                op.tx, project_id=scope.project_id, open_only=open_only, after=after, limit=limit + 1
+            )
+        return _page(found, limit, lambda row: _drift_view(services, row))
+
+
+def _add_incidents(router: APIRouter, services: Services) -> None:
+    @router.get(
+        "/incidents", response_model=IncidentPage, summary="List incidents", operation_id="incident_list",
+        openapi_extra=_extra(INCIDENT_LIST),
+    )  # fmt: skip
+    async def list_incidents(
+        request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True
+    ) -> Response:
+        after = _parse(INCIDENT_PREFIX, cursor)
+        async with operation(services, request, permission=INCIDENT_LIST) as op:
+            found = await oversight.incident_page(op.tx, open_only=open_only, after=after, limit=limit + 1)
+        return _page(found, limit, lambda row: _incident_view(services, row))
+
+
+def _add_host_health(router: APIRouter, services: Services) -> None:
+    @router.get(
+        "/hosts-health", response_model=HostHealthPage, summary="See how the hosts are", operation_id="host_health_list",
+        openapi_extra=_extra(HEALTH_READ),
+    )  # fmt: skip
+    async def list_host_health(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        after = _parse(HOST.prefix, cursor)
+        async with operation(services, request, permission=HEALTH_READ) as op:
+            found = await oversight.host_health_page(op.tx, after=after, limit=limit + 1)
+        return _page(found, limit, _health_view, key="host_id")
+
+
+def _extra(permission: str, prefix: str = "") -> dict[str, Any]:
+    return {"x-permission": permission, **scope_parameters(prefix)}
+
+
+def _parse(prefix: str, cursor: str | None) -> UUID | None:
+    after = parse_id(prefix, cursor) if cursor else None
+    if cursor and after is None:
+        raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
+    return after
+
+
+Found = TypeVar("Found")
+
+
+def _page(found: Sequence[Found], limit: int, view: Callable[[Found], dict[str, Any]], *, key: str = "id") -> Response:
+    items = [view(each) for each in found[:limit]]
+    return answer({"items": items, "next": items[-1][key] if len(found) > limit else None})
+
+
+def _public_id(services: Services, kind: str | None, value: UUID | None) -> str | None:
+    """The public id of anything that has a kind: a resource, or what is none."""
+    if kind is None or value is None:
+        return None
+    known = services.manager.kinds.get(kind)
+    return known.public_id(value) if known else format_id(_OTHER_PREFIXES.get(kind, kind), value)
+
+
+_OTHER_PREFIXES = {
+    "user": USER_PREFIX,
+    "role_binding": BINDING_PREFIX,
+    "job": JOB_PREFIX,
+    "drift": DRIFT_PREFIX,
+    "report": REPORT_PREFIX,
+}
+
+
+def _quota_view(project_id: UUID, usage: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    return {"project_id": PROJECT.public_id(project_id), "dimensions": usage}
+
+
+def _audit_view(services: Services, event: AuditEvent) -> dict[str, Any]:
+    return {
+        "id": format_id(AUDIT_PREFIX, event.id),
+        "at": event.at,
+        "action": event.action,
+        "outcome": event.outcome,
+        "code": event.code,
+        "actor_id": _public_id(services, event.actor_kind, event.actor_id),
+        "actor_kind": event.actor_kind,
+        "organization_id": public(ORGANIZATION.prefix, event.organization_id),
+        "project_id": public(PROJECT.prefix, event.project_id),
+        "resource_kind": event.resource_kind,
+        "resource_id": _public_id(services, event.resource_kind, event.resource_id),
+        "request_id": event.request_id,
+        "address": event.address,
+        "detail": event.detail,
+    }
+
+
+def _drift_view(services: Services, row: Row) -> dict[str, Any]:
+    return {
+        "id": format_id(DRIFT_PREFIX, row["id"]),
+        "resource_id": _public_id(services, row["kind"], row["resource_id"]),
+        "resource_kind": row["kind"],
+        "resource_name": row["name"],
+        "organization_id": public(ORGANIZATION.prefix, row["organization_id"]),
+        "project_id": public(PROJECT.prefix, row["project_id"]),
+        "job_id": public(JOB_PREFIX, row["job_id"]),
+        **{name: row[name] for name in _DRIFT_AS_IT_IS},
+    }
+
+
+_DRIFT_AS_IT_IS = (
+    "difference", "fields", "source", "decision", "attempts", "next_at", "detected_at", "resolved_at",
+)  # fmt: skip
+
+
+def _incident_view(services: Services, row: Row) -> dict[str, Any]:
+    return {
+        "id": format_id(INCIDENT_PREFIX, row["id"]),
+        "code": row["code"],
+        "subject_kind": row["subject_kind"],
+        "subject_id": _public_id(services, row["subject_kind"], row["subject_id"]),
+        "detail": row["detail"],
+        "context": {name: _public_value(services, name, value) for name, value in row["context"].items()},
+        "opened_at": row["opened_at"],
+        "closed_at": row["closed_at"],
+    }
+
+
+def _public_value(services: Services, name: str, value: Any) -> Any:
+    """Ids in a context are named `KIND_id`."""
+    kind, found, rest = name.rpartition("_id")
+    if not found or rest or not isinstance(value, str):
+        return value
+    try:
+        return _public_id(services, kind, UUID(value))
+    except ValueError:
+        return value
+
+
+def _health_view(row: Row) -> dict[str, Any]:
+    agent = {
+        "id": public(AGENT.prefix, row["agent_id"]),
+        "version": row["agent_version"],
+        "seen_at": row["agent_seen_at"],
+        "silent_seconds": row["agent_silent_seconds"],
+    }
+    return {
+        "host_id": HOST.public_id(row["id"]),
+        "host_name": row["name"],
+        "cluster_id": public(CLUSTER.prefix, row["cluster_id"]),
+        "seen_at": row["seen_at"],
+        "silent_seconds": row["silent_seconds"],
+        "facts": row["facts"],
+        "agent": agent if row["agent_id"] else None,
+    }
