@@ -55,12 +55,13 @@ def take_away(layout: Layout, say: Say) -> None:
     plane = DataPlane(layout, "")
     _destroy_guests(layout, plane, say)
     _detach_switch(layout, plane)
-    end((ref for _, ref in data_survivors(layout)), seconds=5)
-    inhabitants = plane.inhabitants()
-    end(inhabitants, seconds=5)
+    daemons = data_survivors(layout)
+    end((ref for _, ref in daemons), seconds=5)
+    end(plane.inhabitants(), seconds=5)
     end(ref for _, ref in marked(layout.root))
     end(working_in(layout.root / "postgres" / "cluster"), signal.SIGQUIT, 5)
-    say("the data plane's daemons have ended")
+    if daemons:
+        say(f"ended {', '.join(name for name, _ in daemons)}")
     for path in reversed(mounts_below(layout.root)):
         subprocess.run(["umount", "-l", str(path)], env=PLAIN_ENVIRONMENT, check=False, capture_output=True)
     left = [f"pid {ref.pid}: {ref.command()[:100]}" for ref in _who_is_left(layout, plane)]
