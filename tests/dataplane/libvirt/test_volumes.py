@@ -38,7 +38,9 @@ async def seen(storage: LibvirtStorage, resource_id: UUID) -> State | None:
 
 def files(engine: PrivateLibvirt, resource_id: UUID, pool: str = "default") -> list[str]:
     """The names of a resource's files in its pool."""
-    return [path.name for path in engine.pools[pool].glob(f"*{resource_id}*")]
+    engine.virsh("pool-refresh", pool)
+    listed = engine.virsh("vol-list", pool).stdout.split()
+    return [word for word in listed if str(resource_id) in word and "/" not in word]
 
 
 def notes(engine: PrivateLibvirt, resource_id: UUID) -> list[str]:

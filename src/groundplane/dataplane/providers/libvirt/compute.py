@@ -110,7 +110,8 @@ class LibvirtCompute:
     async def facts(self) -> HostFacts:
         """See ComputeProvider. Answers within two seconds."""
         try:
-            return await asyncio.wait_for(self._connection.read(self._facts), FACTS_SECONDS)
+            async with asyncio.timeout(FACTS_SECONDS):
+                return await self._connection.read(self._facts)
         except ProviderError as error:
             reason = error.fault.message
         except TimeoutError:
@@ -170,9 +171,9 @@ class LibvirtCompute:
         iso = seed_iso(spec.seed, None if secret is None else await channel.secret(secret))
 
         def make(connect: Any) -> None:
-            pools.delete_volume(connect, spec.seed_pool, seed_name(spec.id))
-            volume = pools.create_raw(connect, spec.seed_pool, seed_name(spec.id), len(iso))
-            pools.upload(connect, volume, iso)
+            upload = pools.Upload(connect, spec.seed_pool, seed_name(spec.id), len(iso))
+            upload.send(iso)
+            upload.finish()
 
         await self._connection.change(context, make)
 
@@ -227,10 +228,10 @@ class LibvirtCompute:
 
     async def _in_time(self, context: Context, happened: asyncio.Event) -> bool:
         try:
-            await attended(context, "waiting for the guest", asyncio.wait_for(happened.wait(), self._grace_seconds))
+            async with asyncio.timeout(self._grace_seconds):
+                return await attended(context, "waiting for the guest", happened.wait())
         except TimeoutError:
             return False
-        return True
 
     async def _remember(self, context: Context, found: Machine, memory: Memory) -> Machine:
         """Write what is new into the definition alone: the running domain keeps what it was started with."""

@@ -5,6 +5,7 @@ It never changes a domain.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ import libvirt
 from pydantic import JsonValue
 
 from groundplane.contracts.reports import State
+from groundplane.dataplane.providers.libvirt.pools import found_or_none
 
 NAMESPACE, PREFIX = "urn:groundplane:vm:1", "groundplane"
 
@@ -98,31 +100,22 @@ class Machine:
 
 def find(connect: Any, vm_id: UUID) -> Machine | None:
     """Look a machine up; None if libvirt has none."""
-    try:
-        return _read(connect.lookupByUUID(vm_id.bytes))
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return None
-        raise
+    return found_or_none(lambda: _read(connect.lookupByUUID(vm_id.bytes)), libvirt.VIR_ERR_NO_DOMAIN)
 
 
 def ours(connect: Any) -> Iterator[Machine]:
     """Yield every domain that carries our metadata."""
     for domain in connect.listAllDomains(0):
-        try:
-            machine = _read(domain)
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:  # it went away while we looked
-                raise
-            continue
-        if machine.memory.hardware:
+        machine = found_or_none(partial(_read, domain), libvirt.VIR_ERR_NO_DOMAIN)  # it may go away while we look
+        if machine is not None and machine.memory.hardware:
             yield machine
 
 
 def user_of(connect: Any, path: Path) -> tuple[Any, str] | None:
     """Return the running domain that has the file as a disk, and the disk's name in it."""
     for domain in connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-        for disk in ET.fromstring(domain.XMLDesc(0)).iterfind("./devices/disk"):  # noqa: S314 - libvirt wrote it
+        xml = found_or_none(domain.XMLDesc, libvirt.VIR_ERR_NO_DOMAIN) or "<domain/>"
+        for disk in ET.fromstring(xml).iterfind("./devices/disk"):  # noqa: S314 - libvirt wrote it
             source, target = disk.find("source"), disk.find("target")
             if source is not None and target is not None and source.get("file") == str(path):
                 return domain, target.get("dev", "")

@@ -19,7 +19,7 @@ import libvirt
 from groundplane.contracts.faults import stale_fence
 from groundplane.contracts.specs import SpecKind
 from groundplane.dataplane.providers.libvirt.connection import Connection
-from groundplane.dataplane.providers.libvirt.pools import FENCES, create_raw, delete_volume, find_pool
+from groundplane.dataplane.providers.libvirt.pools import FENCES, create_empty, delete_volume, find_pool
 from groundplane.dataplane.providers.provider import TOMBSTONE_SECONDS, Context
 
 Mark = Literal["gone", "making", "made"]
@@ -41,6 +41,17 @@ class Note:
     def name(self) -> str:
         """The note as a volume's name."""
         return f"{self.kind}.{self.id}.{self.fence}.{self.mark}.{self.at}.{quote(self.pool, safe='')}"
+
+    @classmethod
+    def parsed(cls, name: str) -> "Note | None":
+        """Read a volume's name; None for a file that is no note."""
+        try:
+            kind, resource_id, fence, mark, at, pool = name.split(".", 5)
+            if kind not in get_args(SpecKind) or mark not in get_args(Mark):
+                return None
+            return cls(kind, UUID(resource_id), unquote(pool), int(fence), mark, int(at))  # type: ignore[arg-type]
+        except ValueError:
+            return None
 
     @property
     def subject(self) -> tuple[SpecKind, UUID, str]:
@@ -84,7 +95,7 @@ def standing(connect: Any, kind: SpecKind, resource_id: UUID, pool: str = "") ->
     """Read what is noted of one resource; fence 0 if nothing."""
     beginning, end = f"{kind}.{resource_id}.", f".{quote(pool, safe='')}"
     names = tuple(name for name in _names(connect) if name.startswith(beginning) and name.endswith(end))
-    notes = [note for name in names if (note := _parsed(name)) is not None and note.pool == pool]
+    notes = [note for name in names if (note := Note.parsed(name)) is not None and note.pool == pool]
     empty = Note(kind, resource_id, pool, fence=0, mark="gone", at=0)
     return Standing(max(notes, key=lambda note: note.weight, default=empty), tuple(note.name for note in notes))
 
@@ -93,7 +104,7 @@ def write(connect: Any, found: Standing, fence: int, mark: Mark) -> Standing:
     """Put one note in the place of all that was found."""
     new = replace(found.note, fence=fence, mark=mark, at=int(time.time()))
     try:
-        create_raw(connect, FENCES, new.name, 0)
+        create_empty(connect, FENCES, new.name)
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_STORAGE_VOL_EXIST:
             raise
@@ -113,7 +124,7 @@ async def note(connection: Connection, context: Context, found: Standing, fence:
 def everything(connect: Any) -> list[Note]:
     """Return the note that counts of every resource, and forget tombstones that no task can outlive."""
     best: dict[tuple[SpecKind, UUID, str], Note] = {}
-    notes = [note for name in _names(connect) if (note := _parsed(name)) is not None]
+    notes = [note for name in _names(connect) if (note := Note.parsed(name)) is not None]
     for note in notes:
         if note.subject not in best or best[note.subject].weight < note.weight:
             best[note.subject] = note
@@ -132,14 +143,3 @@ def _names(connect: Any) -> Iterable[str]:
     pool = find_pool(connect, FENCES)
     names: Iterable[str] = [] if pool is None else pool.listVolumes()
     return names
-
-
-def _parsed(name: str) -> Note | None:
-    """Read a note; None for a file that is none."""
-    try:
-        kind, resource_id, fence, mark, at, pool = name.split(".", 5)
-        if kind not in get_args(SpecKind) or mark not in get_args(Mark):
-            return None
-        return Note(kind, UUID(resource_id), unquote(pool), int(fence), mark, int(at))  # type: ignore[arg-type]
-    except ValueError:
-        return None

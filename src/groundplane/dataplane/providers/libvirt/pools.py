@@ -5,16 +5,20 @@ Everything goes through libvirt, so that the host may be another machine. It kno
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
 
 import libvirt
 
-from groundplane.contracts.faults import permanent
+from groundplane.contracts.faults import ProviderError, permanent
 from groundplane.dataplane.providers.libvirt.connection import Connection
+from groundplane.dataplane.providers.libvirt.errors import POOL_FULL, UNKNOWN
 from groundplane.dataplane.providers.provider import Context
+
+T = TypeVar("T")
 
 FENCES = "groundplane-fences"
 """The pool that remembers: see fences.py."""
@@ -49,7 +53,7 @@ class Pools:
         return self._paths[pool] / volume
 
     def _make(self, connect: Any, name: str) -> None:
-        pool = _find(partial(connect.storagePoolLookupByName, name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+        pool = found_or_none(partial(connect.storagePoolLookupByName, name), libvirt.VIR_ERR_NO_STORAGE_POOL)
         if pool is None:
             pool = connect.storagePoolDefineXML(_pool_xml(name, self._paths[name]), 0)
         if not pool.isActive():
@@ -61,17 +65,18 @@ class Pools:
 
 def find_pool(connect: Any, name: str) -> Any | None:
     """Return the active pool, or None."""
-    pool = _find(partial(connect.storagePoolLookupByName, name), libvirt.VIR_ERR_NO_STORAGE_POOL)
+    pool = found_or_none(partial(connect.storagePoolLookupByName, name), libvirt.VIR_ERR_NO_STORAGE_POOL)
     return pool if pool is not None and pool.isActive() else None
 
 
 def find_volume(connect: Any, pool: str, name: str) -> Any | None:
     """Return the volume, or None; the pool must be ready."""
     look = connect.storagePoolLookupByName(pool).storageVolLookupByName
-    return _find(partial(look, name), libvirt.VIR_ERR_NO_STORAGE_VOL)
+    return found_or_none(partial(look, name), libvirt.VIR_ERR_NO_STORAGE_VOL)
 
 
-def _find(look: Callable[[], Any], missing: int) -> Any | None:
+def found_or_none(look: Callable[[], T], missing: int) -> T | None:
+    """Return what is looked for, or None if libvirt says that it is missing, with this code of its."""
     try:
         return look()
     except libvirt.libvirtError as error:
@@ -113,9 +118,9 @@ def delete_volume(connect: Any, pool: str, name: str) -> None:
             raise
 
 
-def create_raw(connect: Any, pool: str, name: str, size_bytes: int, *, mode: str = PRIVATE_MODE) -> Any:
-    """Create a sparse file of zeros."""
-    return _create(connect, pool, _volume_xml(name, size_bytes, "raw", mode))
+def create_empty(connect: Any, pool: str, name: str, *, mode: str = PRIVATE_MODE) -> Any:
+    """Create a file without content."""
+    return _create(connect, pool, _volume_xml(name, 0, "raw", mode))
 
 
 def create_qcow2(connect: Any, pool: str, name: str, size_bytes: int, backing: tuple[Path, str] | None) -> Any:
@@ -128,25 +133,43 @@ def create_qcow2(connect: Any, pool: str, name: str, size_bytes: int, backing: t
     return _create(connect, pool, root)
 
 
-def upload(connect: Any, volume: Any, data: bytes) -> None:
-    """Write a small volume's whole content."""
-    stream = begin_upload(connect, volume, len(data))
-    send(stream, data)
-    stream.finish()
+class Upload:
+    """A new file in a pool, in the place of one of the same name, filled through libvirt's stream.
 
+    The file begins empty and so grows with what arrives: a stream can end well although its last write failed (seen with
+    a full disk: the error came after the last message and was lost), and then only the length tells.
+    """
 
-def begin_upload(connect: Any, volume: Any, size_bytes: int) -> Any:
-    """Open a stream into a volume, to be fed by `send` and closed by its own `finish` or `abort`."""
-    stream = connect.newStream(0)
-    volume.upload(stream, 0, size_bytes, 0)
-    return stream
+    def __init__(self, connect: Any, pool: str, name: str, size_bytes: int, *, mode: str = PRIVATE_MODE) -> None:
+        self._connect, self._pool, self._name, self._size_bytes = connect, pool, name, size_bytes
+        delete_volume(connect, pool, name)
+        volume = create_empty(connect, pool, name, mode=mode)
+        self._stream = connect.newStream(0)
+        volume.upload(self._stream, 0, size_bytes, 0)
 
+    def send(self, data: bytes) -> None:
+        """Send all of `data`, in as many messages as it takes."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._stream.send(bytes(rest[:PIECE_BYTES])) :]
 
-def send(stream: Any, data: bytes) -> None:
-    """Send all of `data`, in as many messages as it takes."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[stream.send(bytes(rest[:PIECE_BYTES])) :]
+    def finish(self) -> None:
+        """End the stream and see that all has arrived."""
+        self._stream.finish()
+        size = size_of(self._connect, self._pool, self._name, of_file=True) or 0
+        if size == self._size_bytes:
+            return
+        pool = self._connect.storagePoolLookupByName(self._pool)
+        pool.refresh(0)
+        meaning = POOL_FULL if pool.info()[3] < self._size_bytes - size else UNKNOWN
+        text = f"{meaning.sentence} (Of {self._size_bytes} bytes, {size} were stored.)"
+        raise ProviderError(meaning.code, text, fault_class=meaning.fault_class)
+
+    def abandon(self) -> None:
+        """Take away what has come so far."""
+        with suppress(libvirt.libvirtError):  # the stream may have ended
+            self._stream.abort()
+        delete_volume(self._connect, self._pool, self._name)
 
 
 def head(connect: Any, volume: Any, size_bytes: int) -> bytes:

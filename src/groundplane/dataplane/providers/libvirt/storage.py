@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import struct
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -151,40 +150,43 @@ class LibvirtStorage:
         return await attended(context, "reading the image", reading) == source.sha256
 
     async def _copy(self, context: Context, channel: Channel, pool: str, source: ImageSource) -> None:
-        stream = await self._connection.change(context, partial(_begin_copy, pool=pool, source=source))
+        begin = partial(
+            pools.Upload,
+            pool=pool,
+            name=image_name(source),
+            size_bytes=source.size_bytes,
+            mode=pools.SHARED_MODE,
+        )
+        upload = await self._connection.change(context, begin)
         try:
-            await self._fill(context, stream, channel, source)
-            await self._connection.change(context, lambda _: stream.finish())
+            await self._fill(context, upload, channel, source)
+            await self._connection.change(context, lambda _: upload.finish())
             await self._connection.read(partial(_disk_bytes, pool=pool, source=source))
-        except BaseException:
-            await self._forget(stream, pool, image_name(source))
+        except BaseException:  # also a cancellation: what is half made goes, as far as that is still possible
+            forgetting = self._connection.read(lambda _: upload.abandon())
+            await asyncio.shield(asyncio.gather(forgetting, return_exceptions=True))
             raise
 
-    async def _fill(self, context: Context, stream: Any, channel: Channel, source: ImageSource) -> None:
+    async def _fill(self, context: Context, upload: pools.Upload, channel: Channel, source: ImageSource) -> None:
         """Send the image's bytes, and raise `image_corrupt` if they are not the ones that the control plane took in."""
         digest, received, block = hashlib.sha256(), 0, bytearray()
+
+        def send(_: Any) -> None:
+            digest.update(block)
+            upload.send(bytes(block))
+            block.clear()
+
         async for piece in channel.image(source):
             received += len(piece)
             if received > source.size_bytes:
                 break
             block += piece
             if len(block) >= BLOCK_BYTES:
-                await self._connection.change(context, partial(_send, stream=stream, digest=digest, data=block))
-                block = bytearray()
+                await self._connection.change(context, send)
                 context.progress(f"{received} of {source.size_bytes} bytes of the image")
-        await self._connection.change(context, partial(_send, stream=stream, digest=digest, data=block))
+        await self._connection.change(context, send)
         if (received, digest.hexdigest()) != (source.size_bytes, source.sha256):
             raise permanent("image_corrupt", "The image's bytes are not the ones it was imported with: import it again.")
-
-    async def _forget(self, stream: Any, pool: str, name: str) -> None:
-        """Take a half-made image away, as far as that is still possible: the next try does it otherwise."""
-
-        def abandon(connect: Any) -> None:
-            with suppress(libvirt.libvirtError):  # it may have ended
-                stream.abort()
-            pools.delete_volume(connect, pool, name)
-
-        await asyncio.shield(asyncio.gather(self._connection.read(abandon), return_exceptions=True))
 
 
 def _state(kind: SpecKind, resource_id: UUID, fence: int, size_bytes: int) -> State:
@@ -212,17 +214,6 @@ def _disk_bytes(connect: Any, *, pool: str, source: ImageSource) -> int:
     if backing_at or (version >= 3 and incompatible & QCOW2_EXTERNAL_DATA):
         raise permanent("image_corrupt", "The image refers to another file: import one that stands alone.")
     return int(size)
-
-
-def _begin_copy(connect: Any, *, pool: str, source: ImageSource) -> Any:
-    pools.delete_volume(connect, pool, image_name(source))
-    volume = pools.create_raw(connect, pool, image_name(source), source.size_bytes, mode=pools.SHARED_MODE)
-    return pools.begin_upload(connect, volume, source.size_bytes)
-
-
-def _send(_: Any, *, stream: Any, digest: Any, data: bytearray) -> None:
-    digest.update(data)
-    pools.send(stream, bytes(data))
 
 
 def _create_volume(connect: Any, *, spec: VolumeSpec, backing: tuple[Path, str] | None) -> None:
@@ -258,7 +249,8 @@ def _volumes(connect: Any, pool: str) -> list[Any]:
 
 
 def _backing(volume: Any) -> str | None:
-    return ET.fromstring(volume.XMLDesc(0)).findtext("./backingStore/path")  # noqa: S314 - libvirt wrote it
+    xml = pools.found_or_none(volume.XMLDesc, libvirt.VIR_ERR_NO_STORAGE_VOL)  # others may be removed while we look
+    return None if xml is None else ET.fromstring(xml).findtext("./backingStore/path")  # noqa: S314 - libvirt wrote it
 
 
 def _observed(connect: Any, names: Sequence[str]) -> Iterator[State]:
