@@ -55,7 +55,7 @@ async def host_health_page(tx: Tx, *, after: UUID | None = None, limit: int = 50
                   extract(epoch FROM clock_timestamp() - host_seen.seen_at)::float8 AS silent_seconds,
                   host_seen.agent_id, agent_seen.seen_at AS agent_seen_at, agent_seen.version AS agent_version,
                   extract(epoch FROM clock_timestamp() - agent_seen.seen_at)::float8 AS agent_silent_seconds
-           FROM resource LEFT JOIN host_seen ON host_id = resource.id LEFT JOIN agent_seen USING (agent_id)
+           FROM resource LEFT JOIN host_seen ON host_seen.host_id = resource.id LEFT JOIN agent_seen USING (agent_id)
            WHERE kind = 'host' AND deleted_at IS NULL AND ($1::uuid IS NULL OR resource.id > $1)
            ORDER BY resource.id LIMIT $2""",
         after,
