@@ -23,7 +23,8 @@ Namespace = Literal["tenant", "ops", "common"]
 class Creation:
     """A create request on its way through admission. The kind adds links, places it, and makes its children.
 
-    `touching` gathers the ids whose change the job will hold: the resource and the children made with it.
+    `touching` gathers the ids whose change the job will hold: the resource and the children made with it; `quota` what
+    each of them takes, which is claimed at the end, since everybody in the project waits for that one row.
     """
 
     tx: Tx
@@ -36,6 +37,7 @@ class Creation:
     labels: Mapping[str, str]
     links: list[tuple[UUID, str]] = field(default_factory=list)
     touching: list[UUID] = field(default_factory=list)
+    quota: dict[UUID, Mapping[str, int]] = field(default_factory=dict)
     cluster_id: UUID | None = None
     host_id: UUID | None = None
     provider_reference: str | None = None

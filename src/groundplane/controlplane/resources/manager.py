@@ -73,9 +73,11 @@ class ResourceManager:
         resource = await self._admit(creation, kind, request, settled=kind.on_create is None)
         if kind.on_create is None:
             await self.states.observe(tx, resource, {}, reason="created")
+            await self._claim_quota(creation)
             return Outcome(resource, None)
         touching = [resource.id, *creation.touching]
         job = await self._start(tx, kind.on_create, resource, touching, actor_id, f"create {kind.name}")
+        await self._claim_quota(creation)
         return Outcome(await store.load(tx, resource.id), job)
 
     async def create_child(self, parent: Creation, kind: Kind, request: BaseModel, *, name: str) -> Resource:
@@ -94,6 +96,7 @@ class ResourceManager:
         )
         child = await self._admit(creation, kind, request, settled=False)
         parent.touching += [child.id, *creation.touching]
+        parent.quota.update(creation.quota)
         return child
 
     async def update(
@@ -175,9 +178,12 @@ class ResourceManager:
         resource = await store.insert(
             creation.tx, creation, kind, spec.model_dump(mode="json"), status=status, reason=f"create {kind.name}"
         )
-        if creation.project_id is not None:
-            await quota.claim(creation.tx, creation.project_id, creation.id, kind.quota(spec))
+        creation.quota[creation.id] = kind.quota(spec)
         return resource
+
+    async def _claim_quota(self, creation: Creation) -> None:
+        if creation.project_id is not None:
+            await quota.claim(creation.tx, creation.project_id, creation.quota)
 
     async def _start(
         self, tx: Tx, workflow: Workflow, resource: Resource, touching: list[UUID], actor_id: UUID | None, reason: str

@@ -1,5 +1,6 @@
 """Quota: a row of usage per project, claimed in the request's own transaction, given back when absence is confirmed."""
 
+from collections import Counter
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -33,11 +34,14 @@ async def open_account(tx: Tx, scope_id: UUID) -> None:
     await tx.execute("INSERT INTO quota_usage (scope_id) VALUES ($1)", scope_id)
 
 
-async def claim(tx: Tx, scope_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
-    """Take `amounts` of the scope's quota for the resource. Raises QuotaExceededError, naming what is over.
+async def claim(tx: Tx, scope_id: UUID, claims: Mapping[UUID, Mapping[str, int]]) -> None:
+    """Take of the scope's quota what each resource needs. Raises QuotaExceededError, naming what is over.
 
-    The usage row is the hottest row of a project: claim it last.
+    The usage row is the hottest row of a project: claim it last, and once.
     """
+    amounts: Counter[str] = Counter()
+    for amount in claims.values():
+        amounts.update(amount)
     if not amounts:
         return
     claimed = await tx.execute(
@@ -49,15 +53,13 @@ async def claim(tx: Tx, scope_id: UUID, resource_id: UUID, amounts: Mapping[str,
     )
     if not claimed:
         await _refuse(tx, scope_id, amounts)
-    await tx.execute(
+    await tx.many(
         """INSERT INTO quota_claim AS held (resource_id, scope_id, amounts) VALUES ($1, $2, $3)
            ON CONFLICT (resource_id) DO UPDATE SET amounts = (
                SELECT jsonb_object_agg(key, coalesce((held.amounts ->> key)::bigint, 0)
                                             + coalesce((excluded.amounts ->> key)::bigint, 0))
                FROM jsonb_object_keys(held.amounts || excluded.amounts) AS key)""",
-        resource_id,
-        scope_id,
-        amounts,
+        [(resource_id, scope_id, amount) for resource_id, amount in claims.items() if amount],
     )
 
 

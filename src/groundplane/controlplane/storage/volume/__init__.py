@@ -82,7 +82,7 @@ async def revise(_manager: ResourceManager, tx: Tx, resource: Resource, request:
         raise UnchangeableError(f"The volume has {spec.size_gib} GiB, and volumes never shrink. Ask for at least that.")
     await placement.grow_volume(tx, resource.id, gib=request.size_gib)
     if resource.project_id is not None:
-        await quota.claim(tx, resource.project_id, resource.id, {"volume_gib": request.size_gib - spec.size_gib})
+        await quota.claim(tx, resource.project_id, {resource.id: {"volume_gib": request.size_gib - spec.size_gib}})
     return spec.model_copy(update={"size_gib": request.size_gib})
 
 
