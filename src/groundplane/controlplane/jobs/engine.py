@@ -107,10 +107,9 @@ class Engine:
         await self._run(tx, job)
         return job
 
-    async def supersede(self, tx: Tx, resource_id: UUID, *, reason: str) -> None:
-        """End whatever job is changing this resource: a newer wish takes its place. The next ask outfences its work."""
-        claim = await tx.row("SELECT job_id FROM change_claim WHERE resource_id = $1", resource_id)
-        job = await jobs.lock(tx, claim["job_id"]) if claim else None
+    async def supersede(self, tx: Tx, job_id: UUID, *, reason: str) -> None:
+        """End a job, if it has not ended: a newer wish takes its place. The next ask outfences its work."""
+        job = await jobs.lock(tx, job_id)
         if job is None or job.ended_at is not None:
             return
         message = f"A newer wish took the place of this job: {reason}."

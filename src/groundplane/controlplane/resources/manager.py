@@ -17,6 +17,7 @@ from groundplane.controlplane.resources.problems import (
     BeingDeletedError,
     InUseError,
     NameTakenError,
+    ResourceNotFoundError,
     UnchangeableError,
 )
 from groundplane.controlplane.resources.resource import COLUMNS, Resource
@@ -132,12 +133,17 @@ class ResourceManager:
     async def delete(self, tx: Tx, kind: Kind, resource: Resource, *, actor_id: UUID | None) -> Outcome:
         """Want it gone, with what it owns. Raises InUseError. A second delete answers with the running job."""
         running = await jobs.holder(tx, resource.id)
-        if resource.wanted == "absent" and running is not None:
+        if (await store.load(tx, resource.id)).wanted == "present":
+            await self._supersede(tx, running, kind)
+        resource = await self.lock(tx, resource.id)
+        if resource.deleted_at is not None:
+            raise ResourceNotFoundError
+        running = await jobs.holder(tx, resource.id)
+        if resource.wanted == "absent" and running is not None:  # another delete, perhaps of a moment ago
             return Outcome(resource, running)
-        await self.engine.supersede(tx, resource.id, reason=f"delete {kind.name}")
         owned = await kind.owned(self, tx, resource)
         for child in owned:
-            await self.engine.supersede(tx, child.id, reason=f"delete {kind.name}")
+            await self._supersede(tx, await jobs.holder(tx, child.id), kind)
             await store.unlink(tx, resource.id, child.id)
         for leaving in (resource, *owned):
             await self._want_absent(tx, leaving, actor_id)
@@ -269,10 +275,14 @@ class ResourceManager:
             f"{resource.name} is used by {', '.join(named)}. Delete or detach that first.", context=context
         ) from error
 
+    async def _supersede(self, tx: Tx, running: Job | None, kind: Kind) -> None:
+        if running is not None:
+            await self.engine.supersede(tx, running.id, reason=f"delete {kind.name}")
+
     async def _yield_correction(self, tx: Tx, resource_id: UUID) -> None:
         running = await jobs.holder(tx, resource_id)
         if running is not None and running.reason == CORRECTION:
-            await self.engine.supersede(tx, resource_id, reason="a newer wish")
+            await self.engine.supersede(tx, running.id, reason="a newer wish")
 
     def _refuse_if_leaving(self, resource: Resource) -> None:
         if resource.wanted == "absent":
