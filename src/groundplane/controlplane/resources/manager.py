@@ -71,7 +71,7 @@ class ResourceManager:
             name=name,
             labels=labels,
         )
-        resource = await self._admit(creation, kind, request, settled=kind.on_create is None)
+        resource = await self._admit_named(creation, kind, request)
         if kind.on_create is None:
             await self.states.observe(tx, resource, {}, reason="created")
             await self._claim_quota(creation)
@@ -178,6 +178,15 @@ class ResourceManager:
         row = await tx.one(f"SELECT {COLUMNS} FROM resource WHERE id = $1 FOR UPDATE", resource_id)  # noqa: S608
         return Resource.from_row(row)
 
+    async def _admit_named(self, creation: Creation, kind: Kind, request: BaseModel) -> Resource:
+        try:
+            return await self._admit(creation, kind, request, settled=kind.on_create is None)
+        except NameTakenError as error:
+            # Parts are named after the whole and made first: speak of the name that the user chose.
+            if await store.find(creation.tx, kind, creation.project_id, creation.name) is None:
+                raise
+            raise store.name_taken(kind, creation.name) from error
+
     async def _admit(self, creation: Creation, kind: Kind, request: BaseModel, *, settled: bool) -> Resource:
         spec = await kind.admit(creation, request) if kind.admit else request
         status = "active" if settled else "creating"
@@ -247,7 +256,7 @@ class ResourceManager:
                     f"update {kind.name}",
                 )
         except UniqueViolationError as error:
-            raise NameTakenError from error
+            raise store.name_taken(kind, name or resource.name) from error
         if labels is not None:
             await store.write_labels(tx, kind, resource.id, resource.organization_id, labels)
 

@@ -17,6 +17,8 @@ class ProjectSpec(Strict):
 async def admit(creation: Creation, request: ProjectSpec) -> ProjectSpec:
     """A project belongs to itself as a resource does to its project; its quota begins with nothing used."""
     creation.project_id = creation.id
+    if creation.organization_id is not None:
+        creation.links.append((creation.organization_id, "organization"))
     await quota.open_account(creation.tx, creation.id)
     return request
 

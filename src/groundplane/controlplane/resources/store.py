@@ -7,7 +7,7 @@ from uuid import UUID
 from groundplane.controlplane.resources.kind import Creation, Kind
 from groundplane.controlplane.resources.problems import NameTakenError, ReferenceNotFoundError, ResourceNotFoundError
 from groundplane.controlplane.resources.resource import COLUMNS, Resource
-from groundplane.kernel.database import Row, Tx, UniqueViolationError
+from groundplane.kernel.database import ForeignKeyViolationError, Row, Tx, UniqueViolationError
 from groundplane.kernel.ids import parse_id
 
 
@@ -40,15 +40,19 @@ async def insert(tx: Tx, creation: Creation, kind: Kind, spec: Mapping[str, Any]
                 reason,
             )
     except UniqueViolationError as error:
-        raise NameTakenError(
-            f"There is already a {kind.name.replace('_', ' ')} named {creation.name!r}. "
-            "Choose another name, or delete that one first.",
-            context={"name": creation.name},
-        ) from error
+        raise name_taken(kind, creation.name) from error
     await write_labels(tx, kind, creation.id, creation.organization_id, creation.labels)
     for target_id, role in creation.links:
         await link(tx, creation.id, target_id, role)
     return Resource.from_row(row)
+
+
+def name_taken(kind: Kind, name: str) -> NameTakenError:
+    """The refusal of a name that a living resource has."""
+    return NameTakenError(
+        f"There is already a {kind.name.replace('_', ' ')} named {name!r}. Choose another name, or delete that one first.",
+        context={"name": name},
+    )
 
 
 async def write_labels(tx: Tx, kind: Kind, resource_id: UUID, organization_id: UUID | None, labels: Mapping[str, str]) -> None:
@@ -61,10 +65,21 @@ async def write_labels(tx: Tx, kind: Kind, resource_id: UUID, organization_id: U
 
 
 async def link(tx: Tx, source_id: UUID, target_id: UUID, role: str) -> None:
-    """`source` uses `target` as `role` from now on; the target cannot be deleted meanwhile."""
-    await tx.execute(
-        "INSERT INTO link (source_id, target_id, role) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", source_id, target_id, role
-    )
+    """`source` uses `target` as `role` from now on; the target cannot be deleted meanwhile.
+
+    Raises ReferenceNotFoundError when the target is going; the transaction is of no more use then.
+    """
+    try:
+        await tx.execute(
+            "INSERT INTO link (source_id, target_id, role) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            source_id,
+            target_id,
+            role,
+        )
+    except ForeignKeyViolationError as error:
+        raise ReferenceNotFoundError(
+            f"The {role.replace('_', ' ')} that the request refers to is being deleted. Choose another one."
+        ) from error
 
 
 async def unlink(tx: Tx, source_id: UUID, target_id: UUID | None = None) -> None:
