@@ -85,12 +85,13 @@ def found_or_none(look: Callable[[], T], missing: int) -> T | None:
         raise
 
 
-def size_of(connect: Any, pool: str, name: str, *, of_file: bool = False) -> int | None:
+def size_of(connect: Any, pool: str, name: str, *, of_file: bool = False, volume: Any = None) -> int | None:
     """Return the size in bytes of the disk in a volume, or of its file; None if there is no such volume.
 
-    A pool's list can hold a file that somebody took away, so a volume that cannot be looked at is looked for anew.
+    `volume` is what was found under the name already, if it was looked for. A pool's list can hold a file that somebody
+    took away, so a volume that cannot be looked at is looked for anew.
     """
-    volume = find_volume(connect, pool, name)
+    volume = find_volume(connect, pool, name) if volume is None else volume
     if volume is None:
         return None
     try:

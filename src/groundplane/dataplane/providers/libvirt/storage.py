@@ -257,14 +257,15 @@ def _observed(connect: Any, names: Sequence[str]) -> Iterator[State]:
     notes = {note.subject: note for note in everything(connect)}
     for pool in names:
         found = pools.find_pool(connect, pool)
-        for name in () if found is None else found.listVolumes():
-            state = _seen(connect, pool, name, notes)
+        for volume in () if found is None else found.listAllVolumes(0):
+            state = _seen(connect, pool, volume, notes)
             if state is not None:
                 yield state
 
 
-def _seen(connect: Any, pool: str, name: str, notes: Mapping[tuple[SpecKind, UUID, str], Note]) -> State | None:
+def _seen(connect: Any, pool: str, volume: Any, notes: Mapping[tuple[SpecKind, UUID, str], Note]) -> State | None:
     """Return a file as a resource; None for one that is not ours, not whole or not there any more."""
+    name = volume.name()
     kind: SpecKind = "image" if name.startswith(IMAGE) else "volume"
     try:
         resource_id = UUID(name.removeprefix(IMAGE).rpartition(".")[0])
@@ -273,5 +274,5 @@ def _seen(connect: Any, pool: str, name: str, notes: Mapping[tuple[SpecKind, UUI
     noted = notes.get((kind, resource_id, pool))
     if noted is not None and noted.mark == "making":
         return None
-    size = pools.size_of(connect, pool, name, of_file=kind == "image")
+    size = pools.size_of(connect, pool, name, of_file=kind == "image", volume=volume)
     return None if size is None else _state(kind, resource_id, noted.fence if noted else 0, size)
