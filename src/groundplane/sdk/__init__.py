@@ -13,11 +13,13 @@ from groundplane.sdk.errors import (
     JobFailedError,
     WaitTimeoutError,
 )
-from groundplane.sdk.records import Change, Drift, Job, JobError, JobReference, JobStep, Resource, RoleBinding, User
+from groundplane.sdk.oversight import AuditEvent, Drift, HostHealth, Incident, Usage
+from groundplane.sdk.records import Change, Job, JobError, JobReference, JobStep, Resource, RoleBinding, User
 from groundplane.sdk.retries import Retries
 
 __all__ = [
     "ApiError",
+    "AuditEvent",
     "Change",
     "Client",
     "ClientError",
@@ -26,6 +28,8 @@ __all__ = [
     "ConnectionFailedError",
     "Drift",
     "FieldError",
+    "HostHealth",
+    "Incident",
     "Job",
     "JobError",
     "JobFailedError",
@@ -36,6 +40,7 @@ __all__ = [
     "Retries",
     "RoleBinding",
     "Tenant",
+    "Usage",
     "User",
     "WaitTimeoutError",
 ]

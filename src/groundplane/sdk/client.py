@@ -1,6 +1,5 @@
 """The client: where everything that the public API offers is found by name."""
 
-from collections.abc import Iterator
 from typing import Self
 from urllib.parse import quote
 
@@ -9,8 +8,8 @@ from groundplane.sdk.identity import RoleBindings, Users
 from groundplane.sdk.images import Images
 from groundplane.sdk.jobs import Jobs
 from groundplane.sdk.machines import Machines
-from groundplane.sdk.paging import pages
-from groundplane.sdk.records import Drift, User
+from groundplane.sdk.oversight import PlatformOversight, ProjectOversight
+from groundplane.sdk.records import User
 from groundplane.sdk.retries import Retries
 from groundplane.sdk.session import Call, Session
 
@@ -53,11 +52,12 @@ class Client:
         return Tenant(self._session, project_id)
 
 
-class Tenant:
+class Tenant(ProjectOversight):
     """What lies in one project."""
 
     def __init__(self, session: Session, project_id: str) -> None:
         scope = f"{_TENANT}/projects/{quote(project_id, safe='')}"
+        super().__init__(session, scope)
         self.project_id = project_id
         self.images = Images(session, f"{scope}/images")
         self.volumes = Collection(session, f"{scope}/volumes")
@@ -68,18 +68,13 @@ class Tenant:
         self.ssh_keys = Collection(session, f"{scope}/ssh-keys")
         self.vms = Machines(session, f"{scope}/vms")
         self.jobs = Jobs(session, scope)
-        self._session, self._scope = session, scope
-
-    def drift(self) -> Iterator[Drift]:
-        """Differences between what should be and what is, also those that were put right, newest first."""
-        for item in pages(self._session, f"{self._scope}/drift", {"open_only": "false"}):
-            yield Drift.from_json(item)
 
 
-class Operations:
+class Operations(PlatformOversight):
     """What operators see and do: the infrastructure, and the jobs of everybody."""
 
     def __init__(self, session: Session) -> None:
+        super().__init__(session, _OPS)
         self.clusters = Collection(session, f"{_OPS}/clusters")
         self.providers = Collection(session, f"{_OPS}/providers")
         self.agents = Collection(session, f"{_OPS}/agents")

@@ -228,37 +228,3 @@ class RoleBinding:
             project_id=body.get("project_id"),
             created_at=datetime.fromisoformat(body["created_at"]),
         )
-
-
-@dataclass(frozen=True)
-class Drift:
-    """A difference between what should be and what is. `fields` by name: {wanted, observed}."""
-
-    id: str
-    resource_id: str
-    resource_kind: str
-    difference: str
-    fields: Mapping[str, Json]
-    source: str
-    decision: str
-    attempts: int
-    job_id: str | None
-    detected_at: datetime
-    resolved_at: datetime | None
-
-    @classmethod
-    def from_json(cls, body: Json) -> "Drift":
-        """The drift of an answer."""
-        return cls(
-            id=body["id"],
-            resource_id=body["resource_id"],
-            resource_kind=body["resource_kind"],
-            difference=body["difference"],
-            fields=body["fields"],
-            source=body["source"],
-            decision=body["decision"],
-            attempts=body["attempts"],
-            job_id=body["job_id"],
-            detected_at=datetime.fromisoformat(body["detected_at"]),
-            resolved_at=_time(body["resolved_at"]),
-        )

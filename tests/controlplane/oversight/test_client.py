@@ -1,0 +1,126 @@
+"""The SDK against the real application behind a real socket: what it reads is what the platform answers."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeVar
+
+import pytest
+import uvicorn
+from tests.controlplane.gateway.conftest import Api
+from tests.controlplane.scenes import boot_machine
+
+from groundplane.controlplane.compute.vm import VM
+from groundplane.controlplane.identity import bind, create_user
+from groundplane.controlplane.resources.organization import ORGANIZATION
+from groundplane.controlplane.resources.project import PROJECT
+from groundplane.sdk import ApiError, Client, Usage
+
+EMAIL, PASSWORD = "root@example.org", "correct horse battery"
+Answer = TypeVar("Answer")
+
+
+@pytest.fixture
+async def url(api: Api) -> AsyncIterator[str]:
+    """Where the application is served, in this loop; it has an administrator."""
+    async with api.cloud.database.transaction() as tx:
+        user = await create_user(tx, email=EMAIL, name="Root", password=PASSWORD)
+        await bind(tx, user_id=user.id, role="admin")
+    server = uvicorn.Server(uvicorn.Config(api.app, port=0, log_config=None, access_log=False, lifespan="off"))
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # pytest keeps its own handlers
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await task
+
+
+@pytest.fixture
+async def client(url: str) -> AsyncIterator[Client]:
+    """The administrator's client."""
+    with Client(url) as client:
+        user = await asyncio.to_thread(client.login, EMAIL, PASSWORD)
+        assert user.email == EMAIL
+        yield client
+
+
+async def taken(make: Callable[[], Iterator[Answer]]) -> list[Answer]:
+    """All of a list, read in a thread."""
+    return await asyncio.to_thread(lambda: list(make()))
+
+
+async def test_a_tenant_from_nothing_to_a_network_and_back(api: Api, client: Client) -> None:
+    organization = await asyncio.to_thread(client.common.organizations.create, "acme", labels={"tier": "gold"})
+    projects = client.common.projects(organization.id)
+    project = await asyncio.to_thread(projects.create, "web", {"description": "the web"})
+    assert [each.id for each in await taken(lambda: projects.list(name="web"))] == [project.id]
+    assert organization.id in {
+        each.id for each in await taken(lambda: client.common.organizations.list(labels={"tier": "gold"}))
+    }
+
+    await asyncio.to_thread(client.common.users.create, "dev@example.org", "Dev", "a long enough word")
+    binding = await asyncio.to_thread(
+        client.common.role_bindings(organization.id).create, "dev@example.org", "viewer", project.id
+    )
+    assert binding.project_id == project.id
+    assert (await taken(client.common.role_bindings(organization.id).list)) == [binding]
+
+    networks = client.tenant(project.id).networks
+    made = await asyncio.to_thread(networks.create, "lan")
+    assert made.job is not None
+    await api.cloud.run()
+    told: list[str] = []
+    job = await asyncio.to_thread(client.tenant(project.id).jobs.wait, made.job.id, 10, lambda step: told.append(step.what))
+    assert (job.state, job.resource_id) == ("SUCCEEDED", made.id)
+    assert told == [step.what for step in job.steps]
+    assert told[-1] == "succeeded"
+    assert (await asyncio.to_thread(networks.get, "lan")).status == "active"
+    renamed = await asyncio.to_thread(lambda: networks.update("lan", name="wan", labels={"a": "b"}))
+    assert (renamed.name, renamed.labels) == ("wan", {"a": "b"})
+    assert len(await asyncio.to_thread(networks.history, "wan")) >= 2
+
+    deletion = asyncio.create_task(asyncio.to_thread(lambda: networks.delete("wan", wait=True, timeout=10)))
+    while not deletion.done():
+        await api.cloud.run()
+        await asyncio.sleep(0.02)
+    await deletion
+    with pytest.raises(ApiError, match="not_found"):
+        await asyncio.to_thread(networks.get, "wan")
+
+
+async def test_what_is_seen_of_the_whole(api: Api, client: Client) -> None:
+    vm = await boot_machine(api.cloud)
+    tenant = client.tenant(PROJECT.public_id(api.cloud.project_id))
+    api.cloud.engine.outside_destroy(vm.id)
+    await api.cloud.sees("vm", vm.id)
+    (drift,) = await taken(tenant.drift)
+    assert (drift.resource_id, drift.resolved_at) == (VM.public_id(vm.id), None)
+    assert drift.fields["power"] == {"wanted": "running", "observed": "stopped"}
+    assert await taken(lambda: client.ops.drift(open_only=True)) == [drift]
+
+    assert (await asyncio.to_thread(tenant.quota))["vms"] == Usage(1, 10_000)
+    limits = await asyncio.to_thread(client.ops.set_quota, tenant.project_id, {"vms": 1})
+    assert limits["vms"] == Usage(1, 1)
+    (event,) = await taken(tenant.audit_events)
+    assert (event.action, event.organization_id) == (
+        "resources.quota.update",
+        ORGANIZATION.public_id(api.cloud.organization_id),
+    )
+    assert event in await taken(client.ops.audit_events)
+
+    await api.cloud.heartbeat(reachable=False)
+    await api.cloud.incidents()
+    assert "host_unreachable" in {incident.code for incident in await taken(client.ops.incidents)}
+    (health,) = await taken(client.ops.hosts_health)
+    assert health.facts is not None
+    assert health.facts["reachable"] is False
+
+
+async def test_a_refusal_names_the_field(client: Client, api: Api) -> None:
+    tenant = client.tenant(PROJECT.public_id(api.cloud.project_id))
+    with pytest.raises(ApiError) as caught:
+        await asyncio.to_thread(tenant.networks.create, "lan", {"colour": "red"})
+    assert (caught.value.status, caught.value.code) == (422, "invalid_request")
+    assert [each.pointer for each in caught.value.errors] == ["/spec/colour"]
+    assert caught.value.request_id
