@@ -9,7 +9,7 @@ stamp=$venv/.groundplane-setup
 log=.cache/setup.log
 packages=(
   libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils openvswitch-switch ovn-central ovn-host ovn-common
-  iproute2 ethtool util-linux procps openssh-client dropbear-bin
+  iproute2 ethtool util-linux procps openssh-client dropbear-bin busybox
   libvirt-dev pkg-config gcc libc6-dev # the libvirt binding is compiled
 )
 

@@ -22,6 +22,7 @@ RetryableDatabaseError = (
     asyncpg.DeadlockDetectedError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server hung up between two commands
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     OSError,

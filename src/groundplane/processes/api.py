@@ -46,7 +46,7 @@ async def _serve(settings: Settings) -> None:
         settings=settings,
         database=database,
         bus=bus,
-        tokens=Tokens.from_directory(settings.key_directory),
+        tokens=Tokens.from_directory(settings.key_directory, access_seconds=settings.access_token_seconds),
         secret_box=platform.box,
         blobs=BlobStore(settings.blob_directory),
         manager=platform.manager,

@@ -18,7 +18,7 @@ RUN_SECONDS = 30
 
 @dataclass(frozen=True)
 class Plug:
-    """A namespace that holds the port's address. `switch` and `guest` are the ends of its veth pair."""
+    """A namespace that holds the port's address. `switch` is the veth end in Open vSwitch."""
 
     endpoints: Endpoints
     namespace: str
@@ -26,7 +26,7 @@ class Plug:
 
     def run(self, argv: Sequence[str], *, seconds: float = RUN_SECONDS, text: str | None = None) -> str:
         """Run a command inside; its standard output. Raises subprocess.CalledProcessError, TimeoutExpired."""
-        return _run(["ip", "netns", "exec", self.namespace, *argv], seconds=seconds, text=text)
+        return _run([*_inside(self.endpoints), "ip", "netns", "exec", self.namespace, *argv], seconds=seconds, text=text)
 
 
 @contextmanager
@@ -34,26 +34,24 @@ def plug(endpoints: Endpoints, *, port_id: UUID, mac: str, address: str, prefix:
     """Plug the port in for as long as the block runs. Needs root and the local data plane."""
     mark = uuid.uuid4().hex[:8]
     plugged = Plug(endpoints, f"gp-{mark}", f"gps{mark}")
-    guest = f"gpg{mark}"
-    inside = ["nsenter", f"--net={endpoints.network_namespace}"]
+    name, guest = plugged.namespace, f"gpg{mark}"
     # Userspace switching sees checksums that nobody has filled in yet: both ends fill them in themselves.
     steps = [
-        ["ip", "netns", "add", plugged.namespace],
-        ["ip", "-n", plugged.namespace, "link", "add", guest, "address", mac, "mtu", str(mtu), "type", "veth",
-         "peer", "name", plugged.switch],
-        ["ip", "-n", plugged.namespace, "link", "set", plugged.switch, "netns", str(endpoints.network_namespace)],
-        [*inside, "ethtool", "-K", plugged.switch, "tx", "off"],
-        [*inside, "ip", "link", "set", plugged.switch, "mtu", str(mtu), "up"],
-        ["ip", "netns", "exec", plugged.namespace, "ethtool", "-K", guest, "tx", "off"],
-        ["ip", "-n", plugged.namespace, "link", "set", "lo", "up"],
-        ["ip", "-n", plugged.namespace, "address", "add", f"{address}/{prefix}", "dev", guest],
-        ["ip", "-n", plugged.namespace, "link", "set", guest, "up"],
-        [*_vsctl(endpoints), "add-port", "br-int", plugged.switch, "--", "set", "Interface", plugged.switch,
-         f"external_ids:iface-id={port_id}"],
+        ["ip", "netns", "add", name],
+        ["ip", "link", "add", plugged.switch, "mtu", str(mtu), "type", "veth",
+         "peer", "name", guest, "address", mac, "mtu", str(mtu), "netns", name],
+        ["ethtool", "-K", plugged.switch, "tx", "off"],
+        ["ip", "netns", "exec", name, "ethtool", "-K", guest, "tx", "off"],
+        ["ip", "-n", name, "link", "set", "lo", "up"],
+        ["ip", "-n", name, "address", "add", f"{address}/{prefix}", "dev", guest],
+        ["ip", "-n", name, "link", "set", guest, "up"],
+        ["ip", "link", "set", plugged.switch, "up"],
+        ["ovs-vsctl", f"--db={endpoints.ovs}", "--timeout=10", "add-port", "br-int", plugged.switch,
+         "--", "set", "Interface", plugged.switch, f"external_ids:iface-id={port_id}"],
     ]  # fmt: skip
     try:
         for step in steps:
-            _run(step)
+            _run([*_inside(endpoints), *step])
         yield plugged
     finally:
         _unplug(plugged)
@@ -61,14 +59,16 @@ def plug(endpoints: Endpoints, *, port_id: UUID, mac: str, address: str, prefix:
 
 def _unplug(plugged: Plug) -> None:
     for step in (
-        [*_vsctl(plugged.endpoints), "--if-exists", "del-port", "br-int", plugged.switch],
+        ["ovs-vsctl", f"--db={plugged.endpoints.ovs}", "--timeout=10", "--if-exists", "del-port", "br-int", plugged.switch],
         ["ip", "netns", "delete", plugged.namespace],
     ):
-        subprocess.run(step, check=False, capture_output=True, timeout=RUN_SECONDS)
+        argv = [*_inside(plugged.endpoints), *step]
+        subprocess.run(argv, check=False, capture_output=True, timeout=RUN_SECONDS)
 
 
-def _vsctl(endpoints: Endpoints) -> list[str]:
-    return ["ovs-vsctl", f"--db={endpoints.ovs}", "--timeout=10"]
+def _inside(endpoints: Endpoints) -> list[str]:
+    """Within the data plane's own namespaces, so that whatever is left over goes with them."""
+    return ["nsenter", f"--mount={endpoints.mount_namespace}", f"--net={endpoints.network_namespace}", "--"]
 
 
 def _run(argv: Sequence[str], *, seconds: float = RUN_SECONDS, text: str | None = None) -> str:

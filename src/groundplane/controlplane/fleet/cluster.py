@@ -1,13 +1,13 @@
 """Clusters: infrastructure that one set of agents serves."""
 
-from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.fields import Strict, Text
 from groundplane.controlplane.resources.kind import Kind
 
 
 class ClusterSpec(Strict):
     """Nothing but its name yet."""
 
-    description: str = ""
+    description: Text = ""
 
 
 CLUSTER = Kind(

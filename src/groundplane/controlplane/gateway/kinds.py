@@ -1,6 +1,7 @@
 """The routes of every Kind, made from its declaration: create, read, list, update, delete, actions, history."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +11,17 @@ from pydantic_core import to_json
 
 from groundplane.controlplane.gateway.operation import Operation, operation
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.views import ResourceView, View, job_reference, page_model, resource_view, view_model
+from groundplane.controlplane.gateway.views import (
+    JOB_PREFIX,
+    USER_PREFIX,
+    ResourceView,
+    View,
+    job_reference,
+    page_model,
+    public,
+    resource_view,
+    view_model,
+)
 from groundplane.controlplane.identity import organizations_of
 from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.resources import store
@@ -18,12 +29,11 @@ from groundplane.controlplane.resources.fields import Labels, Name, Strict
 from groundplane.controlplane.resources.kind import Action, Kind
 from groundplane.controlplane.resources.manager import Outcome
 from groundplane.controlplane.resources.organization import ORGANIZATION
-from groundplane.controlplane.resources.problems import ResourceNotFoundError
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.controlplane.resources.scopes import organization_of_project
-from groundplane.kernel.database import Tx
-from groundplane.kernel.errors import InvalidRequestError
+from groundplane.kernel.database import Row, Tx
+from groundplane.kernel.errors import InvalidRequestError, NotFoundError
 from groundplane.kernel.ids import parse_id
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
@@ -38,7 +48,7 @@ StatusFilter = Annotated[str | None, Query(pattern="^(creating|active|updating|d
 class HistoryEntry(View):
     """One change of a resource: who, which job, why, and what is different after it."""
 
-    at: str
+    at: datetime
     revision: int
     changed_by: str | None
     job_id: str | None
@@ -50,6 +60,17 @@ def answer(body: object, status: int = 200, *, location: str | None = None) -> R
     """JSON as bytes: what we made ourselves is not validated a second time."""
     headers = {"Location": location} if location else None
     return Response(to_json(body), status, headers=headers, media_type="application/json")
+
+
+_TOLD = ("name", "status", "wanted", "labels", "spec", "observed", "generation", "observed_generation", "provider_reference")
+
+
+def change_view(row: Row) -> dict[str, Any]:
+    """A change as answered: what users may know of it, with public ids."""
+    state = {key: value for key, value in row["state"].items() if key in _TOLD}
+    changed_by, job_id = public(USER_PREFIX, row["changed_by"]), public(JOB_PREFIX, row["job_id"])
+    return {"at": row["at"], "revision": row["revision"], "changed_by": changed_by, "job_id": job_id,
+            "reason": row["reason"], "state": state}  # fmt: skip
 
 
 def parse_selector(text: str | None) -> list[tuple[str, str]]:
@@ -79,19 +100,19 @@ class Scope:
 
 
 async def resolve_scope(services: Services, request: Request) -> Scope:
-    """The scope that the path names. Raises ResourceNotFoundError for what is not there."""
+    """The scope that the path names. Raises NotFoundError for what is not there."""
     organization, project = request.path_params.get("organization_id"), request.path_params.get("project_id")
     if project is not None:
         project_id = parse_id(PROJECT.prefix, project)
         async with services.database.transaction() as tx:
             organization_id = await organization_of_project(tx, project_id) if project_id else None
         if organization_id is None:
-            raise ResourceNotFoundError(f"There is no project {project!r} that you may see. List your projects.")
+            raise NotFoundError  # the same words as for one that is hidden
         return Scope(organization_id, project_id)
     if organization is not None:
         organization_id = parse_id(ORGANIZATION.prefix, organization)
         if organization_id is None:
-            raise ResourceNotFoundError(f"There is no organization {organization!r} that you may see. List yours.")
+            raise NotFoundError  # the same words as for one that is hidden
         return Scope(organization_id, None)
     return Scope(None, None)
 
@@ -287,24 +308,24 @@ class KindRoutes:
             async with self._open(request, "read", scope) as op:
                 resource = await self._get(op.tx, scope, reference)
                 rows = await store.journal(op.tx, resource.id)
-            return answer([dict(row) for row in rows])
+            return answer([change_view(row) for row in rows])
 
         return history
 
     async def _scope_of_item(self, request: Request, reference: str) -> Scope:
         """An organization or a project is its own scope: who has a role in it may see it."""
         scope = await resolve_scope(self.services, request)
-        if self.kind is ORGANIZATION:
-            return Scope(parse_id(ORGANIZATION.prefix, reference), None)
-        if self.kind is PROJECT:
-            return Scope(scope.organization_id, parse_id(PROJECT.prefix, reference))
-        return scope
+        if self.kind not in {ORGANIZATION, PROJECT}:
+            return scope
+        async with self.services.database.transaction() as tx:
+            found = await store.find(tx, self.kind, None, reference, organization_id=scope.organization_id)
+        if found is None:
+            raise NotFoundError  # the same words as for one that is hidden
+        return Scope(found.organization_id, found.project_id)
 
     async def _get(self, tx: Tx, scope: Scope, reference: str) -> Resource:
-        resource = await store.get(tx, self.kind, scope.project_id if self.kind.namespace == "tenant" else None, reference)
-        if self.kind in {ORGANIZATION, PROJECT} and resource.organization_id != scope.organization_id:
-            raise ResourceNotFoundError
-        return resource
+        project_id = scope.project_id if self.kind.namespace == "tenant" else None
+        return await store.get(tx, self.kind, project_id, reference, organization_id=scope.organization_id)
 
     def _note(self, op: Operation, resource: Resource) -> None:
         op.resource_kind, op.resource_id = self.kind.name, resource.id

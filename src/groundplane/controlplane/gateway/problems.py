@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from asyncpg import InternalClientError
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -118,8 +117,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    # InternalClientError: what asyncpg says of a connection that the server ended between two commands.
-    for kind in (*RetryableDatabaseError, InternalClientError, TimeoutError):
+    for kind in (*RetryableDatabaseError, TimeoutError):
         app.add_exception_handler(kind, _on_unavailable)
     app.add_exception_handler(Exception, _on_unexpected)
 

@@ -1,6 +1,5 @@
 """Starts the jobs that bring engines back to what is wanted, under a brake. Never two at once for a resource."""
 
-from collections import Counter
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -17,6 +16,8 @@ log = structlog.get_logger()
 BRAKE_FLOOR = 20
 BRAKE_PART = 10
 """At most this many corrections a minute and cluster, or one in so many of its resources, whichever is more."""
+AT_ONCE = 50
+"""Of those, so many of a cluster in one transaction, which holds what it starts until it commits."""
 
 # PostgreSQL's uuidv7 makes ids of any time, so that the last minute's jobs are a range of the primary key.
 LOAD = f"""
@@ -42,11 +43,7 @@ async def correct(tx: Tx, manager: ResourceManager) -> int:
     allowed = {row["cluster_id"]: row["allowed"] for row in await tx.fetch(LOAD)}
     if not any(count > 0 for count in allowed.values()):
         return 0
-    begun: Counter[UUID | None] = Counter()
-    for row in await _due(tx, allowed):
-        if begun[row["cluster_id"]] < allowed.get(row["cluster_id"], 0):
-            begun[row["cluster_id"]] += await _begin(tx, manager, row)
-    return begun.total()
+    return sum([await _begin(tx, manager, row) for row in await _due(tx, allowed)])
 
 
 async def _due(tx: Tx, allowed: Mapping[UUID | None, int]) -> list[Row]:
@@ -59,7 +56,7 @@ async def _due(tx: Tx, allowed: Mapping[UUID | None, int]) -> list[Row]:
                   AND NOT EXISTS (SELECT FROM change_claim WHERE change_claim.resource_id = drift.resource_id)
                 ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED""",  # noqa: S608  # our own columns
             cluster_id,
-            count,
+            min(count, AT_ONCE),
         )
         for cluster_id, count in allowed.items()
         if count > 0

@@ -20,6 +20,9 @@ Reference = Annotated[
 ]
 
 
+Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$"), Field(description="Free text for people.")]
+
+
 def _check_labels(labels: dict[str, str]) -> dict[str, str]:
     if len(labels) > MAX_LABELS:
         raise ValueError(f"at most {MAX_LABELS} labels")

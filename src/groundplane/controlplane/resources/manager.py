@@ -145,7 +145,7 @@ class ResourceManager:
         for child in owned:
             await self._supersede(tx, await jobs.holder(tx, child.id), kind)
             await store.unlink(tx, resource.id, child.id)
-        for leaving in (resource, *owned):
+        for leaving in sorted((resource, *owned), key=lambda each: each.id):  # rows are locked in one order everywhere
             await self._want_absent(tx, leaving, actor_id)
         if kind.on_delete is None:
             await self.states.bury(tx, await self.lock(tx, resource.id), job_id=None, changed_by=actor_id)

@@ -1,6 +1,6 @@
 """Organizations: the tenants. Made by the platform's administrators."""
 
-from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.fields import Strict, Text
 from groundplane.controlplane.resources.kind import Creation, Kind
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
@@ -11,7 +11,7 @@ from groundplane.kernel.errors import GroundplaneError
 class OrganizationSpec(Strict):
     """Nothing but its name yet."""
 
-    description: str = ""
+    description: Text = ""
 
 
 async def admit(creation: Creation, request: OrganizationSpec) -> OrganizationSpec:

@@ -1,7 +1,7 @@
 """Projects: where an organization's resources live, with a quota of their own."""
 
 from groundplane.controlplane.resources import quota
-from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.fields import Strict, Text
 from groundplane.controlplane.resources.kind import Creation, Kind
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
@@ -11,7 +11,7 @@ from groundplane.kernel.database import Tx
 class ProjectSpec(Strict):
     """Nothing but its name yet."""
 
-    description: str = ""
+    description: Text = ""
 
 
 async def admit(creation: Creation, request: ProjectSpec) -> ProjectSpec:

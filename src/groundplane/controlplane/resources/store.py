@@ -111,25 +111,29 @@ async def load(tx: Tx, resource_id: UUID) -> Resource:
     return Resource.from_row(row)
 
 
-async def find(tx: Tx, kind: Kind, project_id: UUID | None, reference: str) -> Resource | None:
-    """A living resource by public id or by name, within a project (or of the platform, when None)."""
+async def find(
+    tx: Tx, kind: Kind, project_id: UUID | None, reference: str, *, organization_id: UUID | None = None
+) -> Resource | None:
+    """A living resource by public id or by name, within a project, an organization, or the platform (both None)."""
     resource_id = parse_id(kind.prefix, reference)
     # The name is looked for too when it has the shape of an id: names may be anything that fits.
     row = await tx.row(
         f"""SELECT {COLUMNS} FROM resource
             WHERE kind = $1 AND deleted_at IS NULL AND ($3::uuid IS NULL OR project_id = $3)
+              AND ($5::uuid IS NULL OR organization_id = $5)
               AND (id = $4 OR name = $2) ORDER BY id = $4 DESC LIMIT 1""",  # noqa: S608  # our own columns
         kind.name,
         reference,
         project_id,
         resource_id,
+        organization_id,
     )
     return Resource.from_row(row) if row else None
 
 
-async def get(tx: Tx, kind: Kind, project_id: UUID | None, reference: str) -> Resource:
+async def get(tx: Tx, kind: Kind, project_id: UUID | None, reference: str, *, organization_id: UUID | None = None) -> Resource:
     """Like `find`; raises ResourceNotFoundError."""
-    resource = await find(tx, kind, project_id, reference)
+    resource = await find(tx, kind, project_id, reference, organization_id=organization_id)
     if resource is None:
         raise ResourceNotFoundError(f"There is no {kind.name.replace('_', ' ')} {reference!r} here. List what there is.")
     return resource

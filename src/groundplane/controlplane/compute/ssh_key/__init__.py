@@ -22,7 +22,7 @@ class BadPublicKeyError(InvalidRequestError):
 class SshKeyRequest(Strict):
     """The one line of a `.pub` file."""
 
-    public_key: Annotated[str, Field(min_length=20, max_length=8192)]
+    public_key: Annotated[str, Field(min_length=20, max_length=8192, pattern=r"^[ -~\n\r]*$")]
 
 
 class SshKeySpec(Strict):

@@ -57,7 +57,7 @@ class VmRequest(Strict):
     volumes: Annotated[list[Reference], Field(max_length=16)] = []
     nics: Annotated[list[NicRequest], Field(max_length=8)] = []
     ssh_keys: Annotated[list[Reference], Field(max_length=16)] = []
-    user_data: Annotated[str, Field(max_length=MAX_USER_DATA)] | None = None
+    user_data: Annotated[str, Field(max_length=MAX_USER_DATA, pattern=r"^[^\x00]*$")] | None = None
     hostname: Name | None = None
 
 
