@@ -12,10 +12,12 @@ from tests.dataplane.agent.world import drivers_on, no_channel
 from groundplane.dataplane.agent import Agent, AgentIdentity
 from groundplane.dataplane.providers.simulated import SimulatedEngine
 from groundplane.kernel.bus import Bus
+from groundplane.kernel.telemetry import configure_logging
 
 
 async def main(told: dict[str, str]) -> None:
     """Run until SIGTERM."""
+    configure_logging("agent", level="warning")  # to standard error: nobody reads the pipe after the first line
     identity = AgentIdentity(
         cluster_id=UUID(told["cluster"]),
         agent_id=uuid4(),

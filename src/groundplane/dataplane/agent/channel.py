@@ -70,7 +70,7 @@ class ApiChannel:
     def _request(
         self, method: str, path: str, *, content: bytes | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Request:
-        authorization = {"Authorization": f"Bearer {self._token()}"}
+        authorization = {"Authorization": f"Bearer {self._token().strip()}"}
         return self._client.build_request(
             method, urljoin(self._url, path), content=content, headers={**authorization, **(headers or {})}
         )
