@@ -8,6 +8,7 @@ from tests.controlplane.scenes import boot_machine
 
 from groundplane.controlplane.compute.vm.models import VmUpdate
 from groundplane.controlplane.network.port import PORT
+from groundplane.controlplane.network.security_group import SECURITY_GROUP, SecurityGroupSpec
 from groundplane.controlplane.resources.manager import CORRECTION
 from groundplane.controlplane.storage.volume import VOLUME, VolumeRequest
 from groundplane.dataplane.providers.simulated import Injection
@@ -221,6 +222,19 @@ async def test_a_correction_that_fails_is_an_incident_until_one_goes_well(cloud:
     assert (await cloud.resource(vm.id)).status == "active"
     assert not await cloud.open_drift()
     assert "correction_failed" not in await cloud.incidents()
+
+
+async def test_a_correction_that_cannot_even_be_started_holds_up_nobody(cloud: Cloud) -> None:
+    vm = await boot_machine(cloud)
+    group = await cloud.made(SECURITY_GROUP, SecurityGroupSpec())
+    cloud.engine.outside_destroy(vm.id)
+    cloud.engine.outside_delete("security_group", group.id)
+    await cloud.execute("DELETE FROM pool_share")  # a defect: where its disk lies is not known any more
+    await cloud.look()
+    assert await cloud.correct() == 2
+    await cloud.run()
+    assert cloud.holds("security_group", group.id)
+    assert "correction_failed" in await cloud.incidents()
 
 
 async def test_the_pause_between_corrections_doubles(cloud: Cloud) -> None:

@@ -42,11 +42,13 @@ CONDITIONS: Mapping[str, str] = {
     """,
     "correction_failed": """
         SELECT drift.resource_id AS subject_id,
-               format('The correction of a %s failed: %s', drift.kind, job.error ->> 'message') AS detail,
+               format('The correction of a %s failed: %s', drift.kind,
+                      coalesce(job.error ->> 'message', 'It could not be started.')) AS detail,
                jsonb_build_object('job_id', job.id, 'drift_id', drift.id, 'attempts', attempts, 'code', job.error ->> 'code')
                AS context
-        FROM drift JOIN job ON job.id = drift.job_id
-        WHERE resolved_at IS NULL AND job.state = 'FAILED' AND job.error ->> 'code' <> 'superseded'
+        FROM drift LEFT JOIN job ON job.id = drift.job_id
+        WHERE resolved_at IS NULL AND attempts > 0
+          AND (job.id IS NULL OR job.state = 'FAILED' AND job.error ->> 'code' <> 'superseded')
     """,
     "correction_brake": f"""
         SELECT coalesce(cluster_id, '00000000-0000-0000-0000-000000000000') AS subject_id,

@@ -8,7 +8,7 @@ import structlog
 
 from groundplane.contracts.reports import Heartbeat, InventoryChunk, Sighting
 from groundplane.controlplane.reconciler import failures, heartbeats, incidents, inventory, sightings
-from groundplane.controlplane.reconciler.correction import correct
+from groundplane.controlplane.reconciler.correction import AT_ONCE, correct
 from groundplane.controlplane.reconciler.looks import ask_for_looks
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.manager import ResourceManager
@@ -56,7 +56,12 @@ class Reconciler:
 
     async def correct_for_ever(self, database: Database) -> None:
         """Corrections on a short period, and at once when there is news."""
-        await _for_ever("correct", CORRECT_SECONDS, lambda: self.correct(database), wake=self._news)
+
+        async def correct_all() -> None:
+            while await self.correct(database) >= AT_ONCE:
+                pass
+
+        await _for_ever("correct", CORRECT_SECONDS, correct_all, wake=self._news)
 
     async def correct(self, database: Database) -> int:
         """One round of corrections."""
