@@ -1,17 +1,17 @@
 """A libvirtd for tests in a mount and network namespace of its own; the machine's own libvirtd is never touched.
 
-Everything in it ends with the test process, even when that is killed.
+Everything in it, the guests too, ends with the test process, even when that is killed: the holder of the namespaces sees
+its input close.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +29,7 @@ SETTINGS = {
 # with an init that is slow to reap, libvirt waits seconds for every process that it stops. KVM is covered, or libvirt, as
 # root, finds a device that its QEMU may not use and probes anew at every definition.
 HOLDER = """\
-import ctypes, os, shlex, subprocess, sys, threading, time
+import ctypes, os, shlex, shutil, signal, subprocess, sys, threading, time
 folder, cache, *pairs = sys.argv[1:]
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 run = lambda *argv: subprocess.run(argv, check=True)
@@ -57,6 +57,16 @@ for line in sys.stdin:
     name, log = shlex.split(line)
     with open(log, "ab") as out:
         print(subprocess.Popen(["setpriv", "--pdeathsig=KILL", name], stdout=out, stderr=out, cwd="/").pid, flush=True)
+children = f"/proc/self/task/{os.getpid()}/children"
+while pids := open(children).read().split():
+    for pid in pids:
+        try:
+            os.kill(int(pid), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    time.sleep(0.02)
+subprocess.run(["umount", "-l", f"{folder}/small"])
+shutil.rmtree(folder, ignore_errors=True)
 """.replace("SMALL", str(SMALL_BYTES))
 
 
@@ -137,27 +147,13 @@ def private_libvirt() -> Iterator[PrivateLibvirt]:
     for name, text in SETTINGS.items():
         (folder / "etc" / name).write_text(text)
     arguments = [str(folder), str(_cache()), *(f"{name}={path}" for name, path in FOLDERS.items())]
-    unshare = ["setpriv", "--pdeathsig=KILL", "unshare", "-m", "-n", "--propagation", "private"]
-    holder = [*unshare, sys.executable, "-c", HOLDER, *arguments]
-    with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/") as process:
-        engine = PrivateLibvirt(folder, process)
-        try:
-            assert engine.told() == "ready"
-            engine.start("virtlogd")
-            engine.start()
-            yield engine
-        finally:
-            _end(engine)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _end(engine: PrivateLibvirt) -> None:
-    for name in tuple(engine.daemons):
-        engine.kill(name)
-    for path in (engine.folder / "run" / "qemu").glob("*.pid"):
-        with suppress(ProcessLookupError, ValueError):
-            os.kill(int(path.read_text()), signal.SIGKILL)
-    engine.holder.kill()
+    unshare = ["unshare", "-m", "-n", "--propagation", "private", sys.executable, "-c", HOLDER]
+    with subprocess.Popen([*unshare, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/") as holder:
+        engine = PrivateLibvirt(folder, holder)
+        assert engine.told() == "ready"
+        engine.start("virtlogd")
+        engine.start()
+        yield engine
 
 
 def _cache() -> Path:
