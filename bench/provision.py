@@ -23,7 +23,6 @@ from ovsdbapp.backend.ovs_idl import connection, idlutils
 from ovsdbapp.schema.ovn_northbound import impl_idl
 
 from groundplane.contracts.specs import Disk, Nic, Seed, VmSpec
-from groundplane.dataplane.providers.libvirt import pools
 from groundplane.dataplane.providers.libvirt.domain_xml import domain_xml, seed_name, vm_files
 from groundplane.dataplane.providers.libvirt.domains import Memory
 from groundplane.dataplane.providers.libvirt.seed import seed_iso
@@ -180,11 +179,13 @@ class Hand:
     image: Path
     _next_host: int = 10
     _connect: Any = field(init=False)
+    _pool: Any = field(init=False)
     _north: Any = field(init=False)
 
     def __post_init__(self) -> None:
         """Connect to both engines."""
         self._connect = libvirt.open(self.endpoints.libvirt_uri)
+        self._pool = self._connect.storagePoolLookupByName(POOL)
         helper = idlutils.get_schema_helper(self.endpoints.ovn_northbound, "OVN_Northbound")
         for table in ("Logical_Switch", "Logical_Switch_Port", "DHCP_Options", "Port_Group", "NB_Global"):
             helper.register_table(table)
@@ -210,10 +211,13 @@ class Hand:
         )  # fmt: skip
         began = time.perf_counter()
         iso = seed_iso(seed, USER_DATA.encode())
-        volume = pools.create_qcow2(self._connect, POOL, volume_path.name, 1 << 30, (self.image, "qcow2"))
+        volume = self._pool.createXML(_volume_xml(volume_path.name, "qcow2", 1 << 30, self.image), 0)
         self._make_port(port_id, mac, address)
-        disk = pools.create_raw(self._connect, POOL, seed_path.name, len(iso))
-        pools.upload(self._connect, disk, iso)
+        disk = self._pool.createXML(_volume_xml(seed_path.name, "raw", 0), 0)
+        stream = self._connect.newStream(0)
+        disk.upload(stream, 0, len(iso), 0)
+        stream.sendAll(_feed, [memoryview(iso)])
+        stream.finish()
         domain = self._connect.defineXMLFlags(xml, 0)
         domain.createWithFlags(0)
         seconds = watch.started(vm_id) - began
@@ -239,6 +243,24 @@ class Hand:
 
     def _domain_type(self) -> Any:
         return "kvm" if kvm_verdict(self.layout.root).usable else "qemu"
+
+
+def _volume_xml(name: str, form: str, size_bytes: int, backing: Path | None = None) -> str:
+    store = f"<backingStore><path>{backing}</path><format type='qcow2'/></backingStore>" if backing else ""
+    return (
+        f"<volume><name>{name}</name><capacity unit='bytes'>{size_bytes}</capacity><allocation>0</allocation>"
+        f"<target><format type='{form}'/><permissions><mode>0600</mode></permissions></target>{store}</volume>"
+    )
+
+
+def _feed(_stream: Any, most: int, rest: list[memoryview]) -> bytes:
+    piece, rest[0] = bytes(rest[0][:most]), rest[0][most:]
+    return piece
+
+
+def virtualization() -> str:
+    """How guests run here."""
+    return "kvm" if kvm_verdict(data_directory(NAME).root).usable else "tcg"
 
 
 if __name__ == "__main__":

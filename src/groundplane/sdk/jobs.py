@@ -45,7 +45,8 @@ def wait_for(session: Session, href: str, timeout: float, on_step: OnStep | None
     while True:
         left = max(0.0, deadline - time.monotonic())
         held = min(POLL_SECONDS, left)
-        answer = session.json(Call("GET", href, query={"wait": round(held, 3)}, wait=held), retries=Retries(budget=left))
+        call = Call("GET", href, query={"wait": round(held, 3), "seen": told}, wait=held)
+        answer = session.json(call, retries=Retries(budget=left))
         job = Job.from_json(answer)
         for step in job.steps[told:]:
             if on_step is not None:

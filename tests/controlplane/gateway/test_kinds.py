@@ -74,7 +74,10 @@ BAD: list[tuple[str, Json, int, str, str]] = [
         {"name": "m", "spec": {"vcpus": 1, "memory_mib": 64, "root_volume": {"image": "nothing", "size_gib": 1}}},
         422, "reference_not_found", "",
     ),
-    ("/vms", {"name": "m", "spec": {"vcpus": 1, "memory_mib": 64, "root_volume": {}}}, 422, "invalid_request", "/spec/root_volume"),
+    (
+        "/vms", {"name": "m", "spec": {"vcpus": 1, "memory_mib": 64, "root_volume": {}}},
+        422, "invalid_request", "/spec/root_volume",
+    ),
 ]  # fmt: skip
 
 

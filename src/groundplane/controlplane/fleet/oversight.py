@@ -3,10 +3,9 @@
 Reads what others write. Decides and corrects nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
-from groundplane.controlplane.resources.quota import DEFAULT_SCOPE, DIMENSIONS
 from groundplane.kernel.database import Row, Tx
 
 
@@ -60,22 +59,4 @@ async def host_health_page(tx: Tx, *, after: UUID | None = None, limit: int = 50
            ORDER BY resource.id LIMIT $2""",
         after,
         limit,
-    )
-
-
-async def set_limits(tx: Tx, project_id: UUID, limits: Mapping[str, int]) -> None:
-    """Give a project limits of its own; dimensions that are not named get the platform's default of now.
-
-    What is used already stays, even if it is more.
-    """
-    columns = ", ".join(DIMENSIONS)
-    values = ", ".join(f"coalesce(($2::jsonb ->> '{name}')::bigint, {name})" for name in DIMENSIONS)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in DIMENSIONS)
-    await tx.execute(
-        f"""INSERT INTO quota_limit (scope_id, {columns})
-            SELECT $1, {values} FROM quota_limit WHERE scope_id = $3
-            ON CONFLICT (scope_id) DO UPDATE SET {changes}""",  # noqa: S608  # our own dimensions
-        project_id,
-        dict(limits),
-        DEFAULT_SCOPE,
     )

@@ -129,7 +129,7 @@ async def _qemu_img_info(path: Path, image_format: str) -> Mapping[str, Any]:
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await process.communicate()  # a wait alone can hang: what fills the pipe must be read before its end is seen
     if status != 0:
         raise NotAnImageError(f"qemu-img cannot read this as a {image_format} image. Upload it again, or convert it anew.")
     description: Mapping[str, Any] = json.loads(output)

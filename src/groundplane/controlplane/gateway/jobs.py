@@ -17,6 +17,7 @@ from groundplane.kernel.errors import InvalidRequestError
 from groundplane.kernel.ids import parse_id
 
 Wait = Annotated[float, Query(ge=0, le=30, description="Answer when the job moved or ended, or after so many seconds.")]
+Seen = Annotated[int | None, Query(ge=0, description="How many of the job's steps are known: more of them end the wait.")]
 ResourceFilter = Annotated[str | None, Query(max_length=80, description="Only jobs of this resource (its id).")]
 
 POLL_SECONDS = 0.05
@@ -55,10 +56,10 @@ def job_router(services: Services, prefix: str) -> APIRouter:
         "/jobs/{job_id}", response_model=JobView, summary="Read a job", operation_id="job_read",
         openapi_extra={"x-permission": "jobs.job.read", **extra},
     )  # fmt: skip
-    async def read_job(request: Request, job_id: str, wait: Wait = 0) -> Response:
+    async def read_job(request: Request, job_id: str, wait: Wait = 0, seen: Seen = None) -> Response:
         scope = await resolve_scope(services, request)
         number = parse_id(JOB_PREFIX, job_id)
-        deadline, seen = time.monotonic() + wait, None
+        deadline = time.monotonic() + wait
         while True:
             async with opened(request, scope, "read") as op:
                 job = await jobs.get(op.tx, number) if number else None

@@ -225,7 +225,7 @@ def _add_limits(router: APIRouter, services: Services) -> None:
             if number is None or op.organization_id is None:
                 raise ResourceNotFoundError(f"There is no project {project_id!r}. List the projects.")
             op.project_id, op.resource_kind, op.resource_id, op.detail = number, PROJECT.name, number, {"limits": limits}
-            await oversight.set_limits(op.tx, number, limits)
+            await quota.set_limits(op.tx, number, limits)
             usage = await quota.usage(op.tx, number)
         return answer(_quota_view(number, usage))
 

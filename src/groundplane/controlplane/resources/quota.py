@@ -84,6 +84,24 @@ async def usage(tx: Tx, scope_id: UUID) -> dict[str, dict[str, int]]:
     return {name: {"used": used[name], "limit": limit[name]} for name in DIMENSIONS}
 
 
+async def set_limits(tx: Tx, project_id: UUID, limits: Mapping[str, int]) -> None:
+    """Give a project limits of its own; dimensions that are not named get the platform's default of now.
+
+    What is used already stays, even if it is more.
+    """
+    columns = ", ".join(DIMENSIONS)
+    values = ", ".join(f"coalesce(($2::jsonb ->> '{name}')::bigint, {name})" for name in DIMENSIONS)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in DIMENSIONS)
+    await tx.execute(
+        f"""INSERT INTO quota_limit (scope_id, {columns})
+            SELECT $1, {values} FROM quota_limit WHERE scope_id = $3
+            ON CONFLICT (scope_id) DO UPDATE SET {changes}""",  # noqa: S608  # our own dimensions
+        project_id,
+        dict(limits),
+        DEFAULT_SCOPE,
+    )
+
+
 async def _refuse(tx: Tx, scope_id: UUID, amounts: Mapping[str, int]) -> None:
     account = await usage(tx, scope_id)
     for name, amount in amounts.items():
