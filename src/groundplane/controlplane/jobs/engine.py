@@ -189,7 +189,7 @@ class Engine:
             await self._stumble(tx, job, move.fault)
         elif isinstance(move, Wait):
             job.ask, job.ask_fence = None, None
-            job.next_at = await self._now(tx) + timedelta(seconds=move.seconds)
+            job.next_at = min(await self._now(tx) + timedelta(seconds=move.seconds), job.deadline)
             await jobs.save(tx, job)
         else:
             await self._ask(tx, job, move)
@@ -209,15 +209,20 @@ class Engine:
         job.ask = {"then": ask.then, "idle": ask.idle.total_seconds(), "scope": ask.scope}
         job.ask_fence = task.fence
         job.step_deadline = task.not_after
-        job.next_at = now + ask.idle
+        job.next_at = min(now + ask.idle, task.not_after)
         await jobs.save(tx, job)
         verbs = [f"{operation.verb} {want_kind(want)}" for operation, want in zip(task.operations, ask.wants, strict=True)]
         await jobs.note(tx, job, "asked", operations=verbs, fence=task.fence)
         tx.after_commit.append(lambda: self.publish(task))
 
     async def _postpone(self, tx: Tx, job: Job) -> None:
+        """Progress moves the idle deadline alone: the hard one and the job's own are met all the same."""
         idle = float(job.ask["idle"]) if job.ask else 0.0
-        await tx.execute("UPDATE job SET next_at = now() + make_interval(secs => $2) WHERE id = $1", job.id, idle)
+        await tx.execute(
+            "UPDATE job SET next_at = least(now() + make_interval(secs => $2), step_deadline, deadline) WHERE id = $1",
+            job.id,
+            idle,
+        )
 
     async def _stumble(self, tx: Tx, job: Job, fault: Fault) -> None:
         workflow = self.workflows[job.workflow, job.version]
