@@ -1,9 +1,9 @@
 """Ports: a network card's place on a network, with an address that is promised at admission."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -223,6 +223,12 @@ async def remove(tx: Tx, job: Job) -> Move:
     return Ask(cluster_of(port), NETWORK_SCOPE, [Absent("port", port.id)], then="done")
 
 
+def _differs(spec: PortSpec, observed: Mapping[str, Any]) -> Mapping[str, tuple[Any, Any]]:
+    """Another address or MAC than was promised."""
+    promised = {"address": spec.address, "mac": spec.mac}
+    return {name: (wanted, observed[name]) for name, wanted in promised.items() if observed.get(name) not in {None, wanted}}
+
+
 ENSURE = Workflow("port.ensure", version=1, steps={"ensure": ensure, "done": done})
 DELETE = Workflow("port.delete", version=1, steps={"remove": remove, "done": done})
 
@@ -245,4 +251,5 @@ PORT = Kind(
     on_delete=DELETE,
     quota=lambda _spec: {"ports": 1},
     inventory=True,
+    differs=_differs,
 )

@@ -1,6 +1,7 @@
 """Volumes: disks of a project's own, in a host's storage pool."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -118,6 +119,12 @@ async def release(tx: Tx, resource: Resource) -> None:
     await placement.release_volume(tx, resource.id)
 
 
+def _differs(spec: VolumeSpec, observed: Mapping[str, Any]) -> Mapping[str, tuple[Any, Any]]:
+    """A volume that is smaller than wanted. One that was made larger stays so, since volumes never shrink."""
+    wanted, size = spec.size_gib * GIB, observed.get("size_bytes")
+    return {} if size is None or size >= wanted else {"size_bytes": (wanted, size)}
+
+
 ENSURE = Workflow("volume.ensure", version=1, steps={"ensure": ensure, "done": done})
 DELETE = Workflow("volume.delete", version=1, steps={"remove": remove, "done": done})
 
@@ -141,4 +148,5 @@ VOLUME = Kind(
     quota=lambda spec: {"volumes": 1, "volume_gib": spec.size_gib},
     meters=lambda spec, observed: {"volume_gib": spec.size_gib} if observed else {},
     inventory=True,
+    differs=_differs,
 )
