@@ -141,6 +141,17 @@ async def test_progress_moves_the_idle_deadline_but_not_the_hard_one(cloud: Clou
     assert moved.step_deadline == hard
 
 
+@pytest.mark.parametrize("column", ["step_deadline", "deadline"])
+async def test_progress_does_not_move_a_look_past_a_deadline(cloud: Cloud, column: str) -> None:
+    """An agent that says for ever that it goes on does not keep a job from ending."""
+    job, task = await _network(cloud)
+    await cloud.execute(f"UPDATE job SET {column} = now() + interval '5 seconds' WHERE id = $1", job.id)  # noqa: S608
+    await cloud.report(cloud.answer(task).model_copy(update={"outcome": "progress"}))
+    await cloud.pass_time(6)
+    assert await cloud.resume() == 1
+    assert (await cloud.job(job.id)).state in {"RETRYING", "FAILED"}
+
+
 async def test_a_step_that_outlives_its_hard_deadline_is_tried_again(cloud: Cloud) -> None:
     job, _ = await _network(cloud)
     await cloud.execute("UPDATE job SET next_at = now(), step_deadline = now() WHERE id = $1", job.id)

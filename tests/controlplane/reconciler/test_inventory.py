@@ -4,10 +4,11 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from pydantic import JsonValue
 from tests.controlplane.cloud import Cloud
 from tests.controlplane.scenes import boot_machine, lay_network, machine, prepare
 
-from groundplane.contracts.specs import ImageSource, ImageSpec, NetworkSpec
+from groundplane.contracts.specs import ImageSource, ImageSpec, NetworkSpec, SpecKind
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.network.network import NETWORK
 from groundplane.controlplane.network.network import NetworkSpec as NetworkRequest
@@ -306,3 +307,36 @@ async def test_drift_of_another_time_is_another_row(cloud: Cloud) -> None:
     rows = await cloud.fetch("SELECT detected_at, resolved_at FROM drift WHERE resource_id = $1 ORDER BY id", vm.id)
     assert [row["resolved_at"] is None for row in rows] == [False, True]
     assert rows[1]["detected_at"] - rows[0]["detected_at"] > timedelta(0)
+
+
+async def test_another_address_than_was_promised_is_corrected(cloud: Cloud) -> None:
+    await boot_machine(cloud)
+    port = await cloud.named(PORT, "it-nic0")
+    _tamper(cloud, "port", port.id, address="10.0.0.99")
+    await cloud.look()
+    (drift,) = await cloud.open_drift()
+    assert (drift["difference"], drift["decision"]) == ("modified", "correct")
+    assert drift["fields"] == {"address": {"wanted": port.spec["address"], "observed": "10.0.0.99"}}
+    await cloud.correct()
+    await cloud.run()
+    assert (await cloud.resource(port.id)).observed["address"] == port.spec["address"]
+
+
+async def test_a_volume_that_is_smaller_than_wanted_is_corrected_and_a_larger_one_left(cloud: Cloud) -> None:
+    small = await cloud.made(VOLUME, VolumeRequest(size_gib=2), name="small")
+    large = await cloud.made(VOLUME, VolumeRequest(size_gib=2), name="large")
+    _tamper(cloud, "volume", small.id, size_bytes=1 << 30)
+    _tamper(cloud, "volume", large.id, size_bytes=3 << 30)
+    await cloud.look()
+    assert await _differences(cloud) == {small.id: "modified"}
+    await cloud.correct()
+    await cloud.run()
+    assert (await cloud.resource(small.id)).observed["size_bytes"] == 2 << 30
+    assert (await cloud.resource(large.id)).observed["size_bytes"] == 3 << 30
+
+
+def _tamper(cloud: Cloud, kind: SpecKind, resource_id: UUID, **observed: JsonValue) -> None:
+    """Somebody changes what an engine holds, and no event tells of it."""
+    found = cloud.engine.find_anywhere(kind, resource_id)
+    assert found is not None
+    cloud.engine._update(found, {**found.observed, **observed})
