@@ -184,6 +184,7 @@ class Hand:
 
     def __post_init__(self) -> None:
         """Connect to both engines."""
+        (self.layout.root / "console").mkdir(exist_ok=True)
         self._connect = libvirt.open(self.endpoints.libvirt_uri)
         self._pool = self._connect.storagePoolLookupByName(POOL)
         helper = idlutils.get_schema_helper(self.endpoints.ovn_northbound, "OVN_Northbound")

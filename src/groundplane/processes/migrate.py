@@ -41,6 +41,7 @@ AGENT_NAME = "agent-1"
 POOL_NAME = "default"
 AGENT_TOKEN_SECONDS = 365 * 86_400
 LEASE_SECONDS = 10.0
+TASK_ACK_SECONDS = 12.0
 WORKER_CONSUMER = "worker"
 SIMULATED_VCPUS, SIMULATED_MEMORY_MIB, SIMULATED_GIB = 64, 262_144, 4_096
 OVERCOMMIT_VCPUS = 8
@@ -143,6 +144,8 @@ async def _keep(tx: Tx, manager: ResourceManager, kind: Kind, name: str, request
 async def _lay_bus(bus: Bus, cluster_id: UUID) -> None:
     await bus.ensure_stream(TASKS_STREAM, TASKS_SUBJECTS)
     await bus.ensure_stream(REPORTS_STREAM, REPORTS_SUBJECTS)
-    await bus.ensure_consumer(TASKS_STREAM, task_consumer(cluster_id), task_filter(cluster_id))
+    await bus.ensure_consumer(
+        TASKS_STREAM, task_consumer(cluster_id), task_filter(cluster_id), ack_wait_seconds=TASK_ACK_SECONDS
+    )
     await bus.ensure_consumer(REPORTS_STREAM, WORKER_CONSUMER, REPORTS_SUBJECTS, max_ack_pending=4096)
     await bus.ensure_bucket(LEASES_BUCKET, LEASE_SECONDS)

@@ -15,6 +15,7 @@ from groundplane.controlplane.jobs.dispatcher import Inbox, run_due
 from groundplane.controlplane.reconciler.reconciler import Reconciler
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database, RetryableDatabaseError
+from groundplane.kernel.ending import ending
 from groundplane.kernel.settings import Settings
 from groundplane.kernel.telemetry import configure_logging
 from groundplane.processes.catalog import build_platform, publisher
@@ -61,6 +62,8 @@ async def receive(bus: Bus, inbox: Inbox) -> None:
         with contextlib.suppress(nats.errors.ConnectionClosedError):
             subscription = await bus.js.pull_subscribe(REPORTS_SUBJECTS, durable=WORKER_CONSUMER, stream=REPORTS_STREAM)
             while True:
+                if ending():
+                    raise asyncio.CancelledError
                 try:
                     messages = await subscription.fetch(BATCH, timeout=5)
                 except (nats.errors.TimeoutError, TimeoutError):

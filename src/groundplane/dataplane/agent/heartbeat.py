@@ -12,11 +12,11 @@ import structlog
 
 from groundplane.contracts.reports import Heartbeat, HostFacts
 from groundplane.dataplane.agent.drivers import Drivers
-from groundplane.dataplane.agent.ending import ending
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.dataplane.agent.leases import Lease
 from groundplane.dataplane.agent.reporter import Reporter
 from groundplane.dataplane.providers.compute import ComputeProvider
+from groundplane.kernel.ending import ending
 
 log = structlog.get_logger()
 

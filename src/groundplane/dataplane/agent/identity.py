@@ -18,5 +18,5 @@ class AgentIdentity:
     lease_group: str = "all"
     in_flight: int = 64
     heartbeat_seconds: float = 5.0
-    progress_seconds: float = 5.0
+    progress_seconds: float = 3.0
     drain_seconds: float = 20.0

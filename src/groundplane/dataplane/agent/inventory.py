@@ -22,12 +22,12 @@ from groundplane.contracts.reports import InventoryChunk, Sighting, State
 from groundplane.contracts.specs import SpecKind
 from groundplane.contracts.tasks import Look, Scope, look_subject
 from groundplane.dataplane.agent.drivers import Drivers
-from groundplane.dataplane.agent.ending import ending
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.dataplane.agent.leases import Lease
 from groundplane.dataplane.agent.reporter import Reporter
 from groundplane.dataplane.providers.provider import Observer
 from groundplane.kernel.bus import Bus
+from groundplane.kernel.ending import ending
 
 log = structlog.get_logger()
 

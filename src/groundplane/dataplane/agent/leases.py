@@ -27,8 +27,8 @@ from pydantic import BaseModel, ValidationError
 
 from groundplane.contracts.faults import transient
 from groundplane.contracts.tasks import LEASES_BUCKET
-from groundplane.dataplane.agent.ending import ending
 from groundplane.dataplane.agent.identity import AgentIdentity
+from groundplane.kernel.ending import ending
 
 log = structlog.get_logger()
 

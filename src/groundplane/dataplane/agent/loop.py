@@ -24,13 +24,13 @@ from groundplane.contracts.specs import SpecKind
 from groundplane.contracts.tasks import TASKS_STREAM, Ensure, Operation, Task, task_consumer
 from groundplane.dataplane.agent.context import TaskContext
 from groundplane.dataplane.agent.drivers import Drivers
-from groundplane.dataplane.agent.ending import ending
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.dataplane.agent.leases import Lease
 from groundplane.dataplane.agent.queues import Queues
 from groundplane.dataplane.agent.reporter import Reporter
 from groundplane.dataplane.providers.provider import Channel
 from groundplane.kernel.bus import Bus
+from groundplane.kernel.ending import ending
 from groundplane.kernel.telemetry import current_trace, trace_scope
 
 log = structlog.get_logger()

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID, uuid5
 from xml.etree import ElementTree as ET
 
 import libvirt
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 FENCES = "groundplane-fences"
 """The pool that remembers: see fences.py."""
+
+POOL_UUIDS = UUID("6f0d5f0e-6a53-5a0b-9d0c-2f3b6f9f4c11")
+"""The namespace (RFC 9562, version 5) that pools' own UUIDs are made in from their names."""
 
 FOLDER_MODE = "0711"  # QEMU's own user must get through, and reads what libvirt hands to it
 SHARED_MODE, PRIVATE_MODE = "0644", "0600"
@@ -57,10 +61,18 @@ class Pools:
         if pool is None:
             pool = connect.storagePoolDefineXML(_pool_xml(name, self._paths[name]), 0)
         if not pool.isActive():
-            pool.build(0)
-            pool.create(0)
+            _start(pool)
         if not pool.autostart():
             pool.setAutostart(1)
+
+
+def _start(pool: Any) -> None:
+    try:
+        pool.build(0)
+        pool.create(0)
+    except libvirt.libvirtError:
+        if not pool.isActive():  # else another of our connections was quicker
+            raise
 
 
 def find_pool(connect: Any, name: str) -> Any | None:
@@ -213,6 +225,7 @@ def _volume_xml(name: str, size_bytes: int, form: str, mode: str) -> ET.Element:
 def _pool_xml(name: str, path: Path) -> str:
     root = ET.Element("pool", type="dir")
     ET.SubElement(root, "name").text = name
+    ET.SubElement(root, "uuid").text = str(uuid5(POOL_UUIDS, name))  # the same whoever defines it, so that two at once may
     target = ET.SubElement(root, "target")
     ET.SubElement(target, "path").text = str(path)
     ET.SubElement(ET.SubElement(target, "permissions"), "mode").text = FOLDER_MODE
