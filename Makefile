@@ -21,7 +21,7 @@ demo: setup ## Show the main job, from nothing to a virtual machine and back
 	@$(PYTHON) -m groundplane.processes.demo
 
 test: setup ## Run all tests, those with the real engines included where they can run
-	@$(PYTHON) -m pytest -n 2
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup
 
 check: setup ## Lint, types, import rules, generated files unchanged
 	$(PYTHON) -m ruff check .

@@ -5,11 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from groundplane.contracts.specs import NetworkSpec as EngineSpec
-from groundplane.contracts.tasks import NETWORK_SCOPE
 from groundplane.controlplane.fleet import placement
 from groundplane.controlplane.jobs.job import Job
-from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
-from groundplane.controlplane.network.asking import cluster_of
+from groundplane.controlplane.jobs.workflow import Move, Workflow, done
+from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Strict
 from groundplane.controlplane.resources.kind import Creation, Kind
@@ -33,17 +32,11 @@ async def ensure(tx: Tx, job: Job) -> Move:
     network = await store.load(tx, job.resource_id)
     spec = NetworkSpec.model_validate(network.spec)
     want = EngineSpec(id=network.id, mtu=spec.mtu)
-    return Ask(cluster_of(network), NETWORK_SCOPE, [want], then="done")
-
-
-async def remove(tx: Tx, job: Job) -> Move:
-    """The network engine holds nothing of it."""
-    network = await store.load(tx, job.resource_id)
-    return Ask(cluster_of(network), NETWORK_SCOPE, [Absent("network", network.id)], then="done")
+    return ask_for(network, want)
 
 
 ENSURE = Workflow("network.ensure", version=1, steps={"ensure": ensure, "done": done})
-DELETE = Workflow("network.delete", version=1, steps={"remove": remove, "done": done})
+DELETE = removal("network")
 
 NETWORK = Kind(
     name="network",

@@ -9,10 +9,9 @@ from uuid import UUID
 from pydantic import Field
 
 from groundplane.contracts.specs import PortSpec as EngineSpec
-from groundplane.contracts.tasks import NETWORK_SCOPE
 from groundplane.controlplane.jobs.job import Job
-from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
-from groundplane.controlplane.network.asking import cluster_of
+from groundplane.controlplane.jobs.workflow import Move, Workflow, done
+from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.network.network import NETWORK
 from groundplane.controlplane.network.security_group import SECURITY_GROUP
 from groundplane.controlplane.network.subnet import SUBNET, Address, SubnetSpec
@@ -214,13 +213,7 @@ def engine_spec(port: Resource) -> EngineSpec:
 async def ensure(tx: Tx, job: Job) -> Move:
     """The network engine holds the port."""
     port = await store.load(tx, job.resource_id)
-    return Ask(cluster_of(port), NETWORK_SCOPE, [engine_spec(port)], then="done")
-
-
-async def remove(tx: Tx, job: Job) -> Move:
-    """The network engine holds nothing of it."""
-    port = await store.load(tx, job.resource_id)
-    return Ask(cluster_of(port), NETWORK_SCOPE, [Absent("port", port.id)], then="done")
+    return ask_for(port, engine_spec(port))
 
 
 def _differs(spec: PortSpec, observed: Mapping[str, Any]) -> Mapping[str, tuple[Any, Any]]:
@@ -230,7 +223,7 @@ def _differs(spec: PortSpec, observed: Mapping[str, Any]) -> Mapping[str, tuple[
 
 
 ENSURE = Workflow("port.ensure", version=1, steps={"ensure": ensure, "done": done})
-DELETE = Workflow("port.delete", version=1, steps={"remove": remove, "done": done})
+DELETE = removal("port")
 
 PORT = Kind(
     name="port",

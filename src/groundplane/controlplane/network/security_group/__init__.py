@@ -7,11 +7,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from groundplane.contracts.specs import Rule as EngineRule
 from groundplane.contracts.specs import SecurityGroupSpec as EngineSpec
-from groundplane.contracts.tasks import NETWORK_SCOPE
 from groundplane.controlplane.fleet import placement
 from groundplane.controlplane.jobs.job import Job
-from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
-from groundplane.controlplane.network.asking import cluster_of
+from groundplane.controlplane.jobs.workflow import Move, Workflow, done
+from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Strict
 from groundplane.controlplane.resources.kind import Creation, Kind
@@ -67,7 +66,7 @@ async def ensure(tx: Tx, job: Job) -> Move:
     group = await store.load(tx, job.resource_id)
     spec = SecurityGroupSpec.model_validate(group.spec)
     want = EngineSpec(id=group.id, rules=tuple(_engine_rule(group, rule) for rule in spec.rules))
-    return Ask(cluster_of(group), NETWORK_SCOPE, [want], then="done")
+    return ask_for(group, want)
 
 
 def _engine_rule(group: Resource, rule: Rule) -> EngineRule:
@@ -81,14 +80,8 @@ def _engine_rule(group: Resource, rule: Rule) -> EngineRule:
     )
 
 
-async def remove(tx: Tx, job: Job) -> Move:
-    """The network engine holds nothing of it."""
-    group = await store.load(tx, job.resource_id)
-    return Ask(cluster_of(group), NETWORK_SCOPE, [Absent("security_group", group.id)], then="done")
-
-
 ENSURE = Workflow("security_group.ensure", version=1, steps={"ensure": ensure, "done": done})
-DELETE = Workflow("security_group.delete", version=1, steps={"remove": remove, "done": done})
+DELETE = removal("security_group")
 
 SECURITY_GROUP = Kind(
     name="security_group",

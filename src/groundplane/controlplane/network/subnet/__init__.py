@@ -6,10 +6,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from groundplane.contracts.specs import SubnetSpec as EngineSpec
-from groundplane.contracts.tasks import NETWORK_SCOPE
 from groundplane.controlplane.jobs.job import Job
-from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
-from groundplane.controlplane.network.asking import cluster_of
+from groundplane.controlplane.jobs.workflow import Move, Workflow, done
+from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Reference, Strict
@@ -118,17 +117,11 @@ async def ensure(tx: Tx, job: Job) -> Move:
         dns_servers=tuple(spec.dns_servers),
         mtu=NetworkSpec.model_validate(network.spec).mtu,
     )
-    return Ask(cluster_of(subnet), NETWORK_SCOPE, [want], then="done")
-
-
-async def remove(tx: Tx, job: Job) -> Move:
-    """The network engine holds nothing of it."""
-    subnet = await store.load(tx, job.resource_id)
-    return Ask(cluster_of(subnet), NETWORK_SCOPE, [Absent("subnet", subnet.id)], then="done")
+    return ask_for(subnet, want)
 
 
 ENSURE = Workflow("subnet.ensure", version=1, steps={"ensure": ensure, "done": done})
-DELETE = Workflow("subnet.delete", version=1, steps={"remove": remove, "done": done})
+DELETE = removal("subnet")
 
 SUBNET = Kind(
     name="subnet",
