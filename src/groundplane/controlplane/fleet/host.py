@@ -8,7 +8,6 @@ from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Reference, Strict
 from groundplane.controlplane.resources.kind import Creation, Kind
-from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import CheckViolationError, Tx
@@ -50,7 +49,7 @@ async def admit(creation: Creation, request: HostSpec) -> HostSpec:
     return request.model_copy(update={"cluster": CLUSTER.public_id(cluster.id)})
 
 
-async def revise(_manager: ResourceManager, tx: Tx, resource: Resource, request: HostUpdate) -> HostSpec:
+async def revise(tx: Tx, resource: Resource, request: HostUpdate) -> HostSpec:
     """Capacity may not fall below what is given away already."""
     changes = request.model_dump(exclude_none=True)
     spec = HostSpec.model_validate({**resource.spec, **changes})

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -13,10 +13,17 @@ from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
 from groundplane.kernel.ids import format_id, parse_id
 
-if TYPE_CHECKING:
-    from groundplane.controlplane.resources.manager import ResourceManager
-
 Namespace = Literal["tenant", "ops", "common"]
+
+
+class Maker(Protocol):
+    """What a kind may ask for while it admits a resource: what is made with it."""
+
+    async def create_child(self, parent: "Creation", kind: "Kind", request: BaseModel, /, *, name: str) -> Resource:
+        """A resource that is made with its parent, by the parent's own job."""
+
+    async def keep_secret(self, tx: Tx, resource_id: UUID, organization_id: UUID | None, plain: bytes, /) -> UUID:
+        """Store a secret of a resource, sealed; its id is what may travel."""
 
 
 @dataclass
@@ -28,7 +35,7 @@ class Creation:
     """
 
     tx: Tx
-    manager: "ResourceManager"
+    manager: Maker
     actor_id: UUID | None
     id: UUID
     organization_id: UUID | None
@@ -53,19 +60,19 @@ class Admit(Protocol):
 class Revise(Protocol):
     """Checks an update, adjusts claims, and answers the new spec."""
 
-    async def __call__(self, manager: "ResourceManager", tx: Tx, resource: Resource, request: Any, /) -> BaseModel:
+    async def __call__(self, tx: Tx, resource: Resource, request: Any, /) -> BaseModel:
         """Raise a GroundplaneError to refuse."""
 
 
 Release = Callable[[Tx, Resource], Awaitable[None]]
-Dependants = Callable[["ResourceManager", Tx, Resource], Awaitable[Sequence[Resource]]]
+Dependants = Callable[[Tx, Resource], Awaitable[Sequence[Resource]]]
 
 
 async def release_nothing(_tx: Tx, _resource: Resource) -> None:
     """A kind without claims of its own."""
 
 
-async def no_dependants(_manager: "ResourceManager", _tx: Tx, _resource: Resource) -> Sequence[Resource]:
+async def no_dependants(_tx: Tx, _resource: Resource) -> Sequence[Resource]:
     """A kind whose deletion takes nothing else along."""
     return ()
 

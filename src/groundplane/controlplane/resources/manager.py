@@ -120,7 +120,7 @@ class ResourceManager:
         if kind.revise is None:
             raise UnchangeableError
         await self._yield_correction(tx, resource.id)
-        spec = await kind.revise(self, tx, await self.lock(tx, resource.id), request)
+        spec = await kind.revise(tx, await self.lock(tx, resource.id), request)
         return await self._respec(tx, kind, resource.id, spec.model_dump(mode="json"), actor_id, f"update {kind.name}")
 
     async def act(self, tx: Tx, kind: Kind, resource: Resource, action: Action, *, actor_id: UUID | None) -> Outcome:
@@ -141,7 +141,7 @@ class ResourceManager:
         running = await jobs.holder(tx, resource.id)
         if resource.wanted == "absent" and running is not None:  # another delete, perhaps of a moment ago
             return Outcome(resource, running)
-        owned = await kind.owned(self, tx, resource)
+        owned = await kind.owned(tx, resource)
         for child in owned:
             await self._supersede(tx, await jobs.holder(tx, child.id), kind)
             await store.unlink(tx, resource.id, child.id)

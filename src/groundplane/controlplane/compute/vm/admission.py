@@ -10,7 +10,6 @@ from groundplane.controlplane.network.network import NETWORK
 from groundplane.controlplane.network.port import PORT, PortRequest
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.kind import Creation, Kind
-from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.controlplane.storage.volume import VOLUME, VolumeRequest
@@ -66,12 +65,12 @@ async def admit(creation: Creation, request: VmRequest) -> VmSpec:
     )
 
 
-async def revise(_manager: ResourceManager, _tx: Tx, resource: Resource, request: VmUpdate) -> VmSpec:
+async def revise(_tx: Tx, resource: Resource, request: VmUpdate) -> VmSpec:
     """Another wish for the power."""
     return VmSpec.model_validate(resource.spec).model_copy(update={"power": request.power})
 
 
-async def owned(_manager: ResourceManager, tx: Tx, vm: Resource) -> Sequence[Resource]:
+async def owned(tx: Tx, vm: Resource) -> Sequence[Resource]:
     """The volumes and ports that were made with the machine and go with it."""
     spec = VmSpec.model_validate(vm.spec)
     texts = [(VOLUME, disk.volume) for disk in spec.disks if disk.owned]

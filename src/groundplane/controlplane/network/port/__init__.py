@@ -18,7 +18,6 @@ from groundplane.controlplane.network.subnet import SUBNET, Address, SubnetSpec
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Reference, Stored, Strict
 from groundplane.controlplane.resources.kind import Creation, Kind
-from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Row, Tx, UniqueViolationError
 from groundplane.kernel.errors import ConflictError, InvalidRequestError
@@ -97,7 +96,7 @@ async def admit(creation: Creation, request: PortRequest) -> PortSpec:
     )
 
 
-async def revise(_manager: ResourceManager, tx: Tx, resource: Resource, request: PortUpdate) -> PortSpec:
+async def revise(tx: Tx, resource: Resource, request: PortUpdate) -> PortSpec:
     """Other groups: their links move with them."""
     spec = PortSpec.model_validate(resource.spec)
     groups = await _groups(tx, resource.project_id, request.security_groups)

@@ -14,7 +14,6 @@ from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Strict
 from groundplane.controlplane.resources.kind import Creation, Kind
-from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
 
@@ -56,7 +55,7 @@ async def admit(creation: Creation, request: SecurityGroupSpec) -> SecurityGroup
     return request
 
 
-async def revise(_manager: ResourceManager, _tx: Tx, _resource: Resource, request: SecurityGroupSpec) -> SecurityGroupSpec:
+async def revise(_tx: Tx, _resource: Resource, request: SecurityGroupSpec) -> SecurityGroupSpec:
     """The rules are replaced as a whole."""
     return request
 

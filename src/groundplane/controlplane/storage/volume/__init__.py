@@ -12,7 +12,6 @@ from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, 
 from groundplane.controlplane.resources import quota, store
 from groundplane.controlplane.resources.fields import Reference, Stored, Strict
 from groundplane.controlplane.resources.kind import Creation, Kind
-from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.problems import UnchangeableError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.controlplane.storage.image import IMAGE, ImageSpec, source
@@ -76,7 +75,7 @@ async def admit(creation: Creation, request: VolumeRequest) -> VolumeSpec:
     return VolumeSpec(size_gib=request.size_gib, image=image_text)
 
 
-async def revise(_manager: ResourceManager, tx: Tx, resource: Resource, request: VolumeUpdate) -> VolumeSpec:
+async def revise(tx: Tx, resource: Resource, request: VolumeUpdate) -> VolumeSpec:
     """Claims the difference, of the pool and of the quota."""
     spec = VolumeSpec.model_validate(resource.spec)
     if request.size_gib < spec.size_gib:
