@@ -6,6 +6,7 @@ Nothing happens by itself here. Tasks gather in `tasks` until they are carried o
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -273,9 +274,11 @@ class Cloud:
         look_id = new_id()
         parts: dict[Scope, tuple[list[SpecKind], list[State]]] = {}
         for scope, kinds, observer in self.drivers.observers():
-            known, states = parts.setdefault(scope, ([], []))
-            known.extend(kinds)
-            states.extend(await observer.observe())
+            with suppress(ProviderError):  # who cannot see says nothing, which is not the same as seeing nothing
+                seen = await observer.observe()
+                known, states = parts.setdefault(scope, ([], []))
+                known.extend(kinds)
+                states.extend(seen)
         return [
             InventoryChunk(
                 cluster_id=self.cluster_id,

@@ -160,7 +160,8 @@ async def check_engine(cloud: Cloud) -> None:
         assert held["vm", row["id"]]["power"] == row["spec"]["power"]
         assert held["vm", row["id"]]["reboots"] == row["spec"]["reboots"]
     copies = {(row["image_id"], row["host_id"]) for row in await cloud.fetch(_COPIES)}
-    assert copies == {(row.key.id, UUID(row.key.scope)) for row in cloud.engine.resources(kind="image")}
+    held_copies = {(row.key.id, UUID(row.key.scope)) for row in cloud.engine.resources(kind="image")}
+    assert held_copies <= copies  # it is written down before the first volume there is asked for
 
 
 _COPIES = "SELECT image_id, host_id FROM image_copy JOIN pool_capacity USING (pool_id)"
