@@ -109,7 +109,7 @@ async def test_limits_that_are_none_are_refused(api: Api, limits: Any) -> None:
     assert await api.cloud.value("SELECT count(*) FROM quota_limit") == 1
 
 
-@pytest.mark.parametrize("project", [format_id("prj", new_id()), "nothing", format_id("vm", new_id())])
+@pytest.mark.parametrize("project", ["prj_01m846pxs3f4q92cr4rx1eqmxb", "nothing", "vm_01m846pxs3fjxv75yq79n0fmz4"])
 async def test_limits_of_no_project(api: Api, project: str) -> None:
     refused = await set_quota(api, {"vms": 1}, project)
     assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
