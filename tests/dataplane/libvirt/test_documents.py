@@ -116,7 +116,9 @@ def test_notes_count_by_fence_then_mark() -> None:
     assert len(notes) == len(order)
 
 
-@pytest.mark.parametrize("name", ["lost+found", "volume.x.1.made.0.p", "volume.fc3b114d-c170-4096-afa4-34c6b9a29663.1.done.0.p", "a.b"])
+@pytest.mark.parametrize(
+    "name", ["lost+found", "volume.x.1.made.0.p", "volume.fc3b114d-c170-4096-afa4-34c6b9a29663.1.done.0.p", "a.b"]
+)
 def test_what_is_no_note_is_overlooked(name: str) -> None:
     assert Note.parsed(name) is None
 
