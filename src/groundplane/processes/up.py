@@ -271,7 +271,6 @@ def _say_up(layout: Layout, seconds: float) -> None:
     if endpoints.data_plane == "simulated":
         plane = f"the simulated data plane, {endpoints.simulated_hosts} hosts"
     typer.echo(f"Groundplane is up after {seconds:.1f} s, with {plane}.")
-    typer.echo(f"  console  {endpoints.api}/")
     typer.echo(f"  API      {endpoints.api}/docs")
     typer.echo(f"  data     {endpoints.data_dir}")
     typer.echo(f"Next: groundplane status{which} | groundplane down{which} | groundplane down{which} --all")

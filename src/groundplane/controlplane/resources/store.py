@@ -193,10 +193,11 @@ async def page(
 
 
 async def journal(tx: Tx, resource_id: UUID, *, limit: int = 200) -> Sequence[Row]:
-    """The resource's own history, oldest first: at, revision, changed_by, job_id, reason, state."""
-    return await tx.fetch(
+    """The resource's newest changes, oldest of them first: at, revision, changed_by, job_id, reason, state."""
+    rows = await tx.fetch(
         """SELECT at, revision, changed_by, job_id, reason, state FROM revision
-           WHERE entity = 'resource' AND entity_id = $1 ORDER BY sequence LIMIT $2""",
+           WHERE entity = 'resource' AND entity_id = $1 ORDER BY sequence DESC LIMIT $2""",
         resource_id,
         limit,
     )
+    return rows[::-1]
