@@ -1,5 +1,6 @@
 """Whole looks: what is missing, too much or other than wanted; with what changed since the look began left out."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -178,6 +179,24 @@ async def test_a_set_of_chunks_counts_only_when_it_is_whole(cloud: Cloud) -> Non
     await cloud.pass_time(301)
     await cloud.reconciler.forget_incomplete(cloud.database)
     assert await cloud.value("SELECT count(*) FROM inventory_chunk") == 0
+
+
+async def test_chunks_that_arrive_at_once_are_compared_once(cloud: Cloud) -> None:
+    """Two workers with one chunk each: neither may believe that the other's is still to come."""
+    vm = await boot_machine(cloud)
+    cloud.engine.outside_destroy(vm.id)
+    chunks = await cloud.chunks(size=1)
+    await asyncio.gather(*(cloud.report(chunk) for chunk in chunks))
+    assert await _differences(cloud) == {vm.id: "wrong_state"}
+    assert await cloud.value("SELECT count(*) FROM inventory_chunk") == 0
+
+
+async def test_two_workers_correct_once(cloud: Cloud) -> None:
+    vm = await boot_machine(cloud)
+    cloud.engine.outside_destroy(vm.id)
+    await cloud.look()
+    assert sum(await asyncio.gather(*(cloud.correct() for _ in range(5)))) == 1
+    assert len(cloud.tasks) == 1
 
 
 async def test_a_scope_that_was_not_looked_at_is_not_missed(cloud: Cloud) -> None:
