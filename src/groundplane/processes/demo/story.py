@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -71,12 +72,13 @@ def main() -> None:
         sys.exit(1)
 
 
-def tell(screen: Screen, *, simulated: bool) -> None:
-    """All chapters, in order."""
+def tell(screen: Screen, *, simulated: bool, layout: Layout | None = None) -> None:
+    """All chapters, in order, in the data directory that is named or in the demo's own."""
+    layout = layout or data_directory(NAME)
     with screen.chapter("The tiny image"):
         image = make_image(screen)
     with screen.chapter("groundplane up"):
-        layout, endpoints = bring_up(simulated=simulated)
+        endpoints = bring_up(layout, simulated=simulated)
     stage = backstage(layout, endpoints)
     with screen.chapter("An organization, a project, a user"):
         cast = gather(screen, layout, endpoints)
@@ -107,12 +109,11 @@ def make_image(screen: Screen) -> Path:
     return image
 
 
-def bring_up(*, simulated: bool) -> tuple[Layout, Endpoints]:
+def bring_up(layout: Layout, *, simulated: bool) -> Endpoints:
     """`groundplane up`, or what runs already."""
-    layout = data_directory(NAME)
     before = Installation.load(layout)
     port = before.port if before else DEFAULT_PORT if port_is_free(DEFAULT_PORT) else free_port()
-    command = [sys.executable, "-m", "groundplane.processes.main", "up", "--name", NAME, "--port", str(port)]
+    command = [sys.executable, "-m", "groundplane.processes.main", "up", *options(layout), "--port", str(port)]
     command += ["--simulated", "--hosts", "3"] if simulated else ["--real"]
     done = subprocess.run(command, check=False)
     already_running = 3
@@ -120,7 +121,12 @@ def bring_up(*, simulated: bool) -> tuple[Layout, Endpoints]:
     endpoints = Endpoints.load(layout)
     if endpoints is None:
         raise DemoFailedError(f"{layout.endpoints} is missing.")
-    return layout, endpoints
+    return endpoints
+
+
+def options(layout: Layout) -> list[str]:
+    """How the commands are told which installation is meant."""
+    return ["--name", NAME] if layout == data_directory(NAME) else ["--data-dir", str(layout.root)]
 
 
 def gather(screen: Screen, layout: Layout, endpoints: Endpoints) -> Cast:
@@ -342,12 +348,12 @@ def clear(screen: Screen, cast: Cast, stage: Backstage) -> None:
 
 def say_next(screen: Screen, layout: Layout, endpoints: Endpoints) -> None:
     """What a curious viewer types now."""
-    groundplane = ".venv/bin/groundplane"
+    groundplane, which = ".venv/bin/groundplane", shlex.join(options(layout))
     for what, line in (
         ("the API, to read and to try", f"{endpoints.api}/api/tenant/v1/docs"),
         ("the first administrator", f"cat {layout.root / 'admin.json'}"),
-        ("what runs", f"{groundplane} status --name {NAME}"),
-        ("what can work here", f"{groundplane} doctor --name {NAME}"),
-        ("take everything away", f"{groundplane} down --all --yes --name {NAME}"),
+        ("what runs", f"{groundplane} status {which}"),
+        ("what can work here", f"{groundplane} doctor {which}"),
+        ("take everything away", f"{groundplane} down --all --yes {which}"),
     ):
         screen.console.print(f"  {what:<28} [bold]{line}[/]")
