@@ -82,7 +82,7 @@ def tell(screen: Screen, *, simulated: bool, layout: Layout | None = None) -> No
     stage = backstage(layout, endpoints)
     with screen.chapter("An organization, a project, a user"):
         cast = gather(screen, layout, endpoints)
-    with tempfile.TemporaryDirectory(prefix="gp-demo-") as scratch:
+    with cast.client, tempfile.TemporaryDirectory(prefix="gp-demo-") as scratch:
         key = make_key(Path(scratch))
         with screen.chapter("An image, a network, a security group, a key"):
             furnish(screen, cast, image, key)
@@ -132,14 +132,14 @@ def options(layout: Layout) -> list[str]:
 def gather(screen: Screen, layout: Layout, endpoints: Endpoints) -> Cast:
     """The administrator makes a tenant and its owner; the owner logs in."""
     told = Credentials.model_validate_json((layout.root / "admin.json").read_bytes())
-    admin = Client(endpoints.api)
-    admin.login(told.email, told.password)
     run = secrets.token_hex(2)
-    organization = admin.common.organizations.create(f"acme-{run}").id
-    project = admin.common.projects(organization).create("shop").id
     email, password = f"ann-{run}@acme.example", secrets.token_urlsafe(18)
-    user = admin.common.users.create(email=email, name="Ann", password=password)
-    admin.common.role_bindings(organization).create(user.id, "owner")
+    with Client(endpoints.api) as admin:
+        admin.login(told.email, told.password)
+        organization = admin.common.organizations.create(f"acme-{run}").id
+        project = admin.common.projects(organization).create("shop").id
+        user = admin.common.users.create(email=email, name="Ann", password=password)
+        admin.common.role_bindings(organization).create(user.id, "owner")
     screen.say(f"the administrator made organization acme-{run}, project shop, and {email} as its owner")
     client = Client(endpoints.api)
     client.login(email, password)
