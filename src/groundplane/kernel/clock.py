@@ -1,19 +1,15 @@
-"""The time, as something that can be handed over, so that tests and simulations can move it."""
+"""The time, as something that can be handed over, so that tests and simulations can move it.
 
+Durations between processes are never computed from it: the database's clock is for that.
+"""
+
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+
+Clock = Callable[[], datetime]
+"""Tells the current time, aware, in UTC."""
 
 
-class Clock(Protocol):
-    """Tells the time. Durations between processes are never computed from it: the database's clock is for that."""
-
-    def now(self) -> datetime:
-        """The current time, aware, in UTC."""
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> datetime:
-        """The current time, aware, in UTC."""
-        return datetime.now(UTC)
+def system_clock() -> datetime:
+    """Return what the machine's own clock says."""
+    return datetime.now(UTC)

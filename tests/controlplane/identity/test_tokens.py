@@ -5,6 +5,7 @@ import hmac
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from groundplane.controlplane.identity import Actor, InvalidTokenError, TokenExpiredError, Tokens
+from groundplane.kernel.clock import system_clock
 from groundplane.kernel.ids import new_id
 
 ALICE = Actor(new_id(), "user", "alice@example.org")
@@ -43,11 +45,13 @@ def test_neither_opens_the_others_door(tokens: Tokens) -> None:
         tokens.verify(tokens.issue_agent(new_id(), new_id(), 60), "api")
 
 
-def test_an_expired_token_says_so_even_when_it_was_seen_before(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_token_says_so_even_when_it_was_seen_before(tmp_path: Path) -> None:
+    now = system_clock()
+    tokens = Tokens.from_directory(tmp_path, access_seconds=900, clock=lambda: now)
     token, _ = tokens.issue_user(ALICE)
+    now += timedelta(seconds=899)
     assert tokens.verify(token, "api").actor == ALICE
-    later = time.time() + 901
-    monkeypatch.setattr(time, "time", lambda: later)
+    now += timedelta(seconds=2)
     with pytest.raises(TokenExpiredError) as refused:
         tokens.verify(token, "api")
     assert refused.value.code == "token_expired"

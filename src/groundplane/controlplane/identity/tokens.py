@@ -4,7 +4,6 @@ Agents and users have audiences of their own, so that neither's token opens the 
 """
 
 import os
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from joserfc.jwk import OKPKey
 
 from groundplane.controlplane.identity.actor import Actor
 from groundplane.controlplane.identity.problems import InvalidTokenError, TokenExpiredError
+from groundplane.kernel.clock import Clock, system_clock
 from groundplane.kernel.ids import new_id
 
 Audience = Literal["api", "agent"]
@@ -51,14 +51,15 @@ class Claims:
 class Tokens:
     """Signs and verifies with one key. A verified signature is remembered for a while: it costs 0.1 ms each time."""
 
-    def __init__(self, key: OKPKey, access_seconds: int) -> None:
+    def __init__(self, key: OKPKey, access_seconds: int, clock: Clock = system_clock) -> None:
         self._key = key
         self._key_id = key.thumbprint()
         self._access_seconds = access_seconds
+        self._clock = clock
         self._signed = lru_cache(maxsize=4096)(self._check_signature)
 
     @classmethod
-    def from_directory(cls, directory: Path, *, access_seconds: int = 900) -> Self:
+    def from_directory(cls, directory: Path, *, access_seconds: int = 900, clock: Clock = system_clock) -> Self:
         """Take the key of this folder, made with mode 0600 if there is none. Processes that race for it get the same."""
         path = directory / _FILE
         if not path.exists():
@@ -69,7 +70,7 @@ class Tokens:
                 os.fsync(file.fileno())
                 with suppress(FileExistsError):
                     os.link(file.name, path)  # whole or not at all, and never over another's
-        return cls(OKPKey.import_key(path.read_bytes()), access_seconds)
+        return cls(OKPKey.import_key(path.read_bytes()), access_seconds, clock)
 
     def issue_user(self, actor: Actor) -> tuple[str, int]:
         """A token for the api, and for how many seconds it is good."""
@@ -87,7 +88,7 @@ class Tokens:
         if len(token) > _LONGEST:
             raise InvalidTokenError
         claims = self._signed(token)
-        now = time.time()
+        now = self._clock().timestamp()
         if claims.audience != audience or claims.issued_at > now + _CLOCK_SKEW_SECONDS:
             raise InvalidTokenError
         if claims.expires_at <= now:
@@ -95,7 +96,7 @@ class Tokens:
         return claims
 
     def _issue(self, subject: UUID, audience: Audience, seconds: int, more: Mapping[str, Any]) -> str:
-        now = int(time.time())
+        now = int(self._clock().timestamp())
         claims = {"iss": ISSUER, "sub": str(subject), "aud": audience, "iat": now, "exp": now + seconds, "jti": str(new_id())}
         header = {"alg": _ALGORITHM, "kid": self._key_id}
         return jwt.encode(header, {**claims, **more}, self._key, algorithms=[_ALGORITHM])

@@ -4,7 +4,6 @@ import asyncio
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import nats.errors
@@ -73,7 +72,7 @@ class Pulse:
             yield Heartbeat(
                 cluster_id=self._identity.cluster_id,
                 agent_id=self._identity.agent_id,
-                at=datetime.now(UTC),
+                at=self._identity.clock(),
                 version=self._identity.version,
                 hosts=facts[start : start + HOSTS_A_MESSAGE],
             )

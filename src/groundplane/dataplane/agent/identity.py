@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from groundplane.kernel.clock import Clock, system_clock
+
 
 @dataclass(frozen=True, kw_only=True)
 class AgentIdentity:
@@ -20,3 +22,4 @@ class AgentIdentity:
     heartbeat_seconds: float = 5.0
     progress_seconds: float = 3.0
     drain_seconds: float = 20.0
+    clock: Clock = system_clock

@@ -9,7 +9,6 @@ import traceback
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import nats.errors
@@ -45,6 +44,7 @@ class Inventory:
     def __init__(self, bus: Bus, identity: AgentIdentity, *, drivers: Drivers, lease: Lease, reporter: Reporter) -> None:
         self._bus = bus
         self._cluster_id = identity.cluster_id
+        self._clock = identity.clock
         self._drivers = drivers
         self._lease = lease
         self._reporter = reporter
@@ -122,7 +122,7 @@ class Inventory:
             events = observer.events()
             try:
                 async for state in events:
-                    sighting = Sighting(cluster_id=self._cluster_id, scope=scope, at=datetime.now(UTC), state=state)
+                    sighting = Sighting(cluster_id=self._cluster_id, scope=scope, at=self._clock(), state=state)
                     await self._say(sighting, f"sighting:{uuid4()}")
                     if ending():
                         return

@@ -8,7 +8,6 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -145,11 +144,11 @@ class Loop:
         if self._stopping or not self._lease.held():
             return False
         if not self._drivers.serves(task.scope):
-            return datetime.now(UTC) > task.not_after  # nobody may carry it out any more
+            return self._identity.clock() > task.not_after  # nobody may carry it out any more
         resource_ids = {_target(operation)[1] for operation in task.operations}
         if self._queues.is_crowded(resource_ids):
             return False  # or one slow resource would take all the slots
-        context = TaskContext(self._lease, task.not_after)
+        context = TaskContext(self._lease, task.not_after, self._identity.clock)
         with trace_scope(task.trace), structlog.contextvars.bound_contextvars(task=str(task.id), fence=task.fence):
             async with self._beating(message, task, context), self._queues.turn(resource_ids):
                 return await self._carry_out(task, context)
@@ -166,7 +165,7 @@ class Loop:
 
     async def _operate(self, task: Task, context: TaskContext, states: list[State], calls: list[Call]) -> Fault | None:
         """Carry out the operations in order; answers the fault of the first that failed."""
-        left = (task.not_after - datetime.now(UTC)).total_seconds()
+        left = (task.not_after - self._identity.clock()).total_seconds()
         try:
             context.check()
             async with asyncio.timeout(left) as limit:
@@ -221,7 +220,7 @@ class Loop:
             fence=task.fence,
             outcome=outcome,
             agent_id=self._identity.agent_id,
-            at=datetime.now(UTC),
+            at=self._identity.clock(),
             states=states,
             calls=calls,
             fault=fault,
