@@ -1,0 +1,1 @@
+"""The composition roots: the one place that lists kinds, picks providers, and starts processes."""

@@ -131,21 +131,22 @@ class KindRoutes:
     def add_to(self, router: APIRouter) -> None:
         """Declare every route that the kind has."""
         noun = self.kind.name.replace("_", " ")
+        one = f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
         if self.kind.create is not None:
             self._add(
-                router, "POST", self.collection, self._create(), f"Create a {noun}", "create", {201: self.view, 202: self.view}
+                router, "POST", self.collection, self._create(), f"Create {one}", "create", {201: self.view, 202: self.view}
             )
         page = page_model(self.kind, self.view)
         self._add(router, "GET", self.collection, self._list(), f"List {noun}s", "list", {200: page})
-        self._add(router, "GET", self.item, self._read(), f"Read a {noun}", "read", {200: self.view})
-        self._add(router, "PATCH", self.item, self._update(), f"Change a {noun}", "update", {200: self.view, 202: self.view})
-        self._add(router, "DELETE", self.item, self._delete(), f"Delete a {noun}", "delete", {200: self.view, 202: self.view})
+        self._add(router, "GET", self.item, self._read(), f"Read {one}", "read", {200: self.view})
+        self._add(router, "PATCH", self.item, self._update(), f"Change {one}", "update", {200: self.view, 202: self.view})
+        self._add(router, "DELETE", self.item, self._delete(), f"Delete {one}", "delete", {200: self.view, 202: self.view})
         for action in self.kind.actions:
             path = f"{self.item}/{action.verb}"
             self._add(router, "POST", path, self._act(action), action.summary, action.verb, {200: self.view, 202: self.view})
         path = f"{self.item}/history"
         self._add(
-            router, "GET", path, self._history(), f"How a {noun} came to be what it is", "read", {200: list[HistoryEntry]}
+            router, "GET", path, self._history(), f"How {one} came to be what it is", "read", {200: list[HistoryEntry]}
         )
 
     def _add(
