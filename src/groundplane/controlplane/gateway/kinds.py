@@ -145,9 +145,7 @@ class KindRoutes:
             path = f"{self.item}/{action.verb}"
             self._add(router, "POST", path, self._act(action), action.summary, action.verb, {200: self.view, 202: self.view})
         path = f"{self.item}/history"
-        self._add(
-            router, "GET", path, self._history(), f"How {one} came to be what it is", "read", {200: list[HistoryEntry]}
-        )
+        self._add(router, "GET", path, self._history(), f"How {one} came to be what it is", "read", {200: list[HistoryEntry]})
 
     def _add(
         self,
