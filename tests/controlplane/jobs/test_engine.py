@@ -196,6 +196,9 @@ async def test_a_delete_takes_the_place_of_whatever_runs(cloud: Cloud) -> None:
 
     await cloud.run()
     assert (await cloud.resource(job.resource_id)).status == "deleted"
+    statuses = "SELECT state ->> 'status' AS status FROM revision WHERE entity_id = $1 AND state ? 'status' ORDER BY sequence"
+    told = [row["status"] for row in await cloud.fetch(statuses, job.resource_id)]
+    assert told == ["creating", "deleting", "deleted"]  # what is superseded is no error
     late = await cloud.carry_out(task)  # the create's task was slow
     assert late.fault is not None
     await cloud.report(late)
