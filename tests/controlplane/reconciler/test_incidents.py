@@ -9,9 +9,10 @@ from tests.controlplane.scenes import boot_machine, prepare
 
 from groundplane.controlplane.fleet.agent import AGENT, AgentSpec
 from groundplane.controlplane.fleet.cluster import CLUSTER
+from groundplane.controlplane.fleet.oversight import drift_page, incident_page
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.network.security_group import SECURITY_GROUP, SecurityGroupSpec
-from groundplane.controlplane.reconciler import correction, list_drift, list_incidents
+from groundplane.controlplane.reconciler import correction
 
 
 async def _incident(cloud: Cloud, code: str) -> Any:
@@ -139,9 +140,9 @@ async def test_drift_is_listed_by_project_newest_first_in_pages(cloud: Cloud) ->
         cloud.engine.outside_delete("security_group", group_id)
     await cloud.look()
     async with cloud.database.transaction() as tx:
-        page = await list_drift(tx, project_id=cloud.project_id, limit=2)
-        rest = await list_drift(tx, project_id=cloud.project_id, after=page[-1]["id"], limit=2)
-        nobody = await list_drift(tx, project_id=cloud.organization_id)
+        page = await drift_page(tx, project_id=cloud.project_id, limit=2)
+        rest = await drift_page(tx, project_id=cloud.project_id, after=page[-1]["id"], limit=2)
+        nobody = await drift_page(tx, project_id=cloud.organization_id)
     assert len(page) == 2
     assert {row["resource_id"] for row in [*page, *rest]} == set(groups)
     assert [row["id"] for row in [*page, *rest]] == sorted((row["id"] for row in [*page, *rest]), reverse=True)
@@ -152,22 +153,22 @@ async def test_drift_is_listed_by_project_newest_first_in_pages(cloud: Cloud) ->
     await cloud.run()
     await cloud.correct()
     async with cloud.database.transaction() as tx:
-        assert not await list_drift(tx, project_id=cloud.project_id)
-        assert len(await list_drift(tx, project_id=None, open_only=False)) == 3
+        assert not await drift_page(tx, project_id=cloud.project_id)
+        assert len(await drift_page(tx, project_id=None, open_only=False)) == 3
 
 
 async def test_incidents_are_listed_newest_first_in_pages(cloud: Cloud) -> None:
     await cloud.inbox.apply([b"one", b"two"])
     await cloud.incidents()
     async with cloud.database.transaction() as tx:
-        (newest,) = await list_incidents(tx, limit=1)
-        (oldest,) = await list_incidents(tx, after=newest["id"])
+        (newest,) = await incident_page(tx, limit=1)
+        (oldest,) = await incident_page(tx, after=newest["id"])
     assert newest["id"] > oldest["id"]
     await cloud.execute("DELETE FROM report_set_aside")
     await cloud.incidents()
     async with cloud.database.transaction() as tx:
-        assert not await list_incidents(tx)
-        assert len(await list_incidents(tx, open_only=False)) == 2
+        assert not await incident_page(tx)
+        assert len(await incident_page(tx, open_only=False)) == 2
 
 
 async def test_no_two_corrections_run_for_one_resource(cloud: Cloud) -> None:

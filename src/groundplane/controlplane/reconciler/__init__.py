@@ -4,8 +4,6 @@ It never touches an engine and never changes what a user wants, but for a guest 
 """
 
 from groundplane.controlplane.reconciler.correction import correct
-from groundplane.controlplane.reconciler.drift import page as list_drift
-from groundplane.controlplane.reconciler.incidents import page as list_incidents
 from groundplane.controlplane.reconciler.incidents import refresh as refresh_incidents
 from groundplane.controlplane.reconciler.looks import ask_for_looks
 from groundplane.controlplane.reconciler.reconciler import Reconciler
@@ -14,7 +12,5 @@ __all__ = [
     "Reconciler",
     "ask_for_looks",
     "correct",
-    "list_drift",
-    "list_incidents",
     "refresh_incidents",
 ]

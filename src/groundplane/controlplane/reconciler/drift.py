@@ -1,13 +1,12 @@
 """The table `drift`: one open row per resource that is not as it should be. Decides nothing."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from groundplane.controlplane.reconciler.assessment import Difference
 from groundplane.controlplane.resources.resource import Resource
-from groundplane.kernel.database import Row, Tx
+from groundplane.kernel.database import Tx
 
 Source = Literal["event", "inventory"]
 
@@ -68,22 +67,6 @@ async def started(tx: Tx, drift_id: UUID, job_id: UUID | None) -> None:
            WHERE id = $1""",
         drift_id,
         job_id,
-    )
-
-
-async def page(
-    tx: Tx, *, project_id: UUID | None, open_only: bool = True, after: UUID | None = None, limit: int = 50
-) -> Sequence[Row]:
-    """The newest rows first, `after` being the last id of the page before. None for the project means all and none."""
-    return await tx.fetch(
-        """SELECT drift.*, resource.name FROM drift LEFT JOIN resource ON resource.id = drift.resource_id
-           WHERE ($1::uuid IS NULL OR drift.project_id = $1) AND (NOT $2 OR resolved_at IS NULL)
-             AND ($3::uuid IS NULL OR drift.id < $3)
-           ORDER BY drift.id DESC LIMIT $4""",
-        project_id,
-        open_only,
-        after,
-        limit,
     )
 
 

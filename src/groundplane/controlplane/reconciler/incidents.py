@@ -1,10 +1,9 @@
 """Incidents: what a person should look at. Each code is a query of what is wrong now: rows open and close by themselves."""
 
-from collections.abc import Mapping, Sequence
-from uuid import UUID
+from collections.abc import Mapping
 
 from groundplane.controlplane.reconciler.correction import LOAD
-from groundplane.kernel.database import Row, Tx
+from groundplane.kernel.database import Tx
 
 UNSEEN_AFTER = "30 seconds"
 OVERDUE_GRACE = "30 seconds"
@@ -81,14 +80,3 @@ async def refresh(tx: Tx) -> None:
                 ON CONFLICT (code, subject_id) WHERE closed_at IS NULL DO NOTHING""",  # noqa: S608  # our own words
             code,
         )
-
-
-async def page(tx: Tx, *, open_only: bool = True, after: UUID | None = None, limit: int = 50) -> Sequence[Row]:
-    """The newest first, `after` being the last id of the page before."""
-    return await tx.fetch(
-        """SELECT id, code, subject_id, detail, context, opened_at, closed_at FROM incident
-           WHERE (NOT $1 OR closed_at IS NULL) AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3""",
-        open_only,
-        after,
-        limit,
-    )
