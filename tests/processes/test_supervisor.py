@@ -148,6 +148,17 @@ def test_restart_touches_only_what_is_named_and_runs_steps_again(layout: Layout,
     assert "no such part: nothing" in ask(layout, {"do": "restart", "names": ["nothing"]})["error"]
 
 
+def test_whatever_is_restarted_often_is_there_each_time(layout: Layout, supervise: Supervise) -> None:
+    supervised = supervise("toys")
+    supervised.wait()
+    for _ in range(20):
+        engine = supervised.pid("engine")
+        assert ask(layout, {"do": "restart", "names": ["engine"]}) == {"ok": True}
+        assert supervised.part("engine")["state"] == "ready"
+        assert supervised.pid("engine") != engine
+        assert not alive(engine)
+
+
 def test_a_part_that_never_gets_ready_is_named(layout: Layout, supervise: Supervise) -> None:
     status = supervise("broken").wait(phase="failed")
     assert status["failed"] == "app"

@@ -109,6 +109,7 @@ class _Life:
     detail: str = ""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    """Its present process has ended; the next process has an event of its own."""
     asked: bool = False
     """Its present process was asked to end, so its death is no failure."""
     task: asyncio.Task[None] | None = None
@@ -237,7 +238,7 @@ class Supervisor:
             return None
         life.since = time.time()
         life.adopted = False
-        life.gone.clear()
+        life.gone = asyncio.Event()
         self._record()
         return life.ref
 
@@ -371,14 +372,15 @@ class Supervisor:
                 life.task.cancel()
 
     async def _stop(self, life: _Life) -> None:
-        service, ref = life.part, life.ref
+        service, ref, gone = life.part, life.ref, life.gone
         if isinstance(service, Service) and ref is not None:
             life.asked = True
             await asyncio.to_thread(end, [ref], service.stop_signal, service.stop_seconds)
-            await life.gone.wait()
+            await gone.wait()
         if life.task is not None and self.phase == "stopping":
             life.task.cancel()
-        life.state = "stopped"
+        if life.ref is None:  # unless the next process is there already
+            life.state = "stopped"
 
     async def restart(self, names: Sequence[str]) -> None:
         """Restart the named parts in the order of their needs, and wait until each is ready; steps are done again."""
