@@ -138,9 +138,8 @@ class Installation:
 
     def switch_port(self, port_id: UUID, column: str) -> str:
         """What OVN says of a port."""
-        return self.nbctl(
-            "--bare", f"--columns={column}", "find", "Logical_Switch_Port", f"external_ids:groundplane:id={port_id}"
-        )
+        which = f'external_ids:"groundplane:id"="{port_id}"'
+        return self.nbctl("--bare", f"--columns={column}", "find", "Logical_Switch_Port", which)
 
     def domains(self) -> list[str]:
         """The domains that libvirt knows, running or not, by UUID."""

@@ -8,6 +8,7 @@ from groundplane.processes.demo.story import tell
 
 
 def test_the_demo_passes_on_the_real_data_plane(cloud: Installation, capfd: pytest.CaptureFixture[str]) -> None:
+    before = cloud.guests()
     tell(Screen(), simulated=False, layout=cloud.layout)
     told = capfd.readouterr().out
     for promise in (
@@ -23,7 +24,7 @@ def test_the_demo_passes_on_the_real_data_plane(cloud: Installation, capfd: pyte
         f"down --all --yes --data-dir {cloud.layout.root}",
     ):
         assert promise in told
-    assert not cloud.guests()
+    assert cloud.guests() == before
 
 
 def test_the_demo_passes_on_the_simulated_data_plane(capfd: pytest.CaptureFixture[str]) -> None:
