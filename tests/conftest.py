@@ -71,7 +71,7 @@ def scratch() -> Iterator[Path]:
 def postgres_server(scratch: Path) -> Iterator[str]:
     """The address of this session's PostgreSQL, with `{}` in place of the database."""
     user = system_user()
-    install = runnable(postgres_binaries(), "bin/postgres", scratch / "postgres-18", user)
+    install = runnable(postgres_binaries(), "bin/initdb", scratch / "postgres-18", user)
     home = _private_directory(scratch / "pg", user)
     cluster = home / "cluster"
     subprocess.run(

@@ -139,7 +139,7 @@ def test_binaries_below_a_closed_folder_are_copied(tmp_path: Path, layout: Layou
     closed.mkdir(mode=0o700)
     (closed / "pginstall").symlink_to(postgres_binaries())
     copy = layout.root / "copy"
-    assert runnable(closed / "pginstall", "bin/postgres", copy, "nobody") == copy
-    assert runnable(closed / "pginstall", "bin/postgres", copy, "nobody") == copy
+    assert runnable(closed / "pginstall", "bin/postgres", copy, "nobody") == copy / closed.name / "pginstall"
+    assert runnable(closed / "pginstall", "bin/postgres", copy, "nobody") == copy / closed.name / "pginstall"
     assert runnable(closed / "pginstall", "bin/postgres", layout.root / "unused", None) == closed / "pginstall"
     assert not (layout.root / "unused").exists()

@@ -100,30 +100,35 @@ def nats_binary() -> Path:
 
 
 def runnable(original: Path, binary: str, copy: Path, user: str | None) -> Path:
-    """Return where `user` can run `original` (a binary, or a tree with `binary` in it).
+    """Return where `user` can run `original` (a binary, or a wheel's tree with `binary` in it).
 
-    That is in place, or in `copy` if a folder above is closed to the user, as when the checkout lies in root's
+    That is in place, or below `copy` if a folder above is closed to the user, as when the checkout lies in root's
     home. Tells by trying. The copy is made beside and renamed, so that a half-made one is never taken.
 
     Raises:
         PartFailedError: not even the copy can be run.
     """
-    for place in (original, copy):
+    libraries = original.parents[1] / f"{original.parent.name}.libs"  # a wheel's own, found from its binaries by relative path
+    parts = [original, libraries] if original.is_dir() and libraries.is_dir() else [original]
+    copied = copy / original.relative_to(original.parents[1])
+    for place in (original, copied):
         if _runs(place / binary, user):
             return place
     partial = copy.with_name(copy.name + ".partial")
     for stale in (partial, copy):
         shutil.rmtree(stale) if stale.is_dir() else stale.unlink(missing_ok=True)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    if original.is_dir():
-        shutil.copytree(original, partial, symlinks=True, ignore=shutil.ignore_patterns("include", "doc", "pgxs"))
-    else:
-        shutil.copy2(original, partial)
+    for part in parts:
+        target = partial / part.relative_to(original.parents[1])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if part.is_dir():
+            shutil.copytree(part, target, symlinks=True, ignore=shutil.ignore_patterns("include", "doc", "pgxs"))
+        else:
+            shutil.copy2(part, target)
     _run(["chmod", "-R", "u=rwX,go=rX", str(partial)])
     partial.rename(copy)
-    if not _runs(copy / binary, user):
-        raise PartFailedError(f"{copy / binary} cannot be run by {user}: a folder above it is closed to that user")
-    return copy
+    if not _runs(copied / binary, user):
+        raise PartFailedError(f"{copied / binary} cannot be run by {user}: a folder above it is closed to that user")
+    return copied
 
 
 def _runs(binary: Path, user: str | None) -> bool:
@@ -156,7 +161,7 @@ class Postgres:
         self.cluster = self.home / "cluster"
         self.socket = layout.run / "pg"
         self.user = system_user()
-        self.install = runnable(postgres_binaries(), "bin/postgres", layout.root / "bin" / "postgres-18", self.user)
+        self.install = runnable(postgres_binaries(), "bin/initdb", layout.root / "bin" / "postgres-18", self.user)
 
     @property
     def url(self) -> str:
