@@ -112,7 +112,7 @@ def test_lost_data_is_told_and_not_made_anew(cloud: Installation, tenant: Tenant
     drift = await_drift(tenant, volume, resolved=False)
     assert (drift.difference, drift.decision, drift.job_id) == ("missing", "alert", None)
     incident = wait_for(
-        lambda: [each for each in cloud.admin.ops.incidents(open_only=True) if each.context.get("drift_id") == drift_id(drift)],
+        lambda: [each for each in cloud.admin.ops.incidents(open_only=True) if each.context.get("drift_id") == drift.id],
         "an incident",
     )[0]
     assert incident.code == "drift_alert"
@@ -121,10 +121,6 @@ def test_lost_data_is_told_and_not_made_anew(cloud: Installation, tenant: Tenant
     assert cloud.left_of(*ids_of(vm)) == []
     wait_for(lambda: not list(tenant.drift(open_only=True)), "what is deleted is no drift")
     tenant.vms.create("victim", idle_spec(), wait=True)  # for the fixture to delete
-
-
-def drift_id(drift: Drift) -> str:
-    return str(uuid_of(drift.id))
 
 
 def test_a_stranger_in_the_engine_is_let_alone(cloud: Installation, tenant: Tenant, tmp_path: Path) -> None:
