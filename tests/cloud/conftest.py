@@ -1,6 +1,6 @@
 """One installation on the real data plane for all tests of this folder, started once and taken away at the end.
 
-All these tests are of one xdist group: one worker has it, and two boot storms never meet.
+All these tests run in one worker (see the scheduler in `tests/conftest.py`), and two boot storms never meet.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,11 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder: what it needs, and where it runs."""
+    """Mark every test of this folder with what it needs."""
     missing = "; ".join(finding.detail for finding in obstacles())
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.real)
-            item.add_marker(pytest.mark.xdist_group("real-cloud"))
             item.add_marker(pytest.mark.skipif(bool(missing), reason=missing))
 
 
