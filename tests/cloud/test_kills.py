@@ -1,9 +1,11 @@
 """`kill -9` of any one process in the middle of a create: the job still ends, and exactly one of everything is there."""
 
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,6 +13,7 @@ import pytest
 from tests.cloud.installation import Installation, idle_spec, ids_of, kill, wait_for
 
 from groundplane.processes import proof
+from groundplane.processes.pids import ProcessRef
 from groundplane.processes.up import NOT_RUNNING
 from groundplane.sdk import ApiError, ConnectionFailedError, Resource, Tenant
 
@@ -151,6 +154,26 @@ def test_a_delete_while_the_create_runs_leaves_nothing(cloud: Installation, tena
     create = tenant.jobs.get(vm.job.id)
     assert create.state == "SUCCEEDED" or (create.error is not None and create.error.code == "superseded")
     assert cloud.left_of(*ids_of(vm)) == []
+
+
+def test_a_storm_of_kills_loses_and_doubles_nothing(cloud: Installation, tenant: Tenant) -> None:
+    storm = random.Random(7)  # noqa: S311 - the same storm in every run
+    victims = [storm.choice((*CONTROL, *ENGINES)) for _ in range(8)]
+
+    def blow() -> None:
+        for victim in victims:
+            if (pid := cloud.parts()[victim]["pid"]) and (ref := ProcessRef.of(pid)):
+                ref.send(signal.SIGKILL)
+            time.sleep(storm.uniform(0.1, 0.6))
+
+    with ThreadPoolExecutor(max_workers=6) as threads:
+        creates = [threads.submit(create_as_clients_do, tenant, f"storm-{number}") for number in range(5)]
+        threads.submit(blow).result()
+        machines = [create.result() for create in creates]
+    cloud.wait_whole()
+    for vm in machines:
+        await_jobs(tenant, vm)
+        assert_exactly_one(cloud, tenant, vm)
 
 
 def test_at_last_nothing_is_left(cloud: Installation, tenant: Tenant, doomed: Doomed) -> None:

@@ -61,6 +61,23 @@ def test_what_happened_while_down_is_put_right_after_up(cloud: Installation, ten
     tenant.vms.delete(vm.id, wait=True)
 
 
+def test_after_everything_was_killed_up_brings_it_all_back(cloud: Installation, tenant: Tenant) -> None:
+    runs, rests = (tenant.vms.create(name, idle_spec(), wait=True) for name in ("runs", "rests"))
+    tenant.vms.act("rests", "stop", wait=True)
+    kill_everything(cloud)
+    assert cloud.guests() == {}
+    cloud.up()
+    drift = wait_for(lambda: [each for each in tenant.drift() if each.resource_id == runs.id and each.resolved_at], "put right")
+    assert [each.decision for each in drift] == ["correct"]
+    assert cloud.virsh("domstate", str(ids_of(runs)[0])) == "running"
+    assert cloud.virsh("domstate", str(ids_of(rests)[0])) == "shut off"
+    assert tenant.vms.get("rests").observed["power"] == "stopped"
+    wait_for(lambda: cloud.switch_port(ids_of(runs)[2], "up") == "true", "its port is up")
+    for vm in (runs, rests):
+        tenant.vms.delete(vm.id, wait=True)
+        assert cloud.left_of(*ids_of(vm)) == []
+
+
 def test_a_restart_touches_no_guest(cloud: Installation, tenant: Tenant) -> None:
     vm = tenant.vms.create("bystander", idle_spec(), wait=True)
     guest, before = cloud.guests(), {name: part["pid"] for name, part in cloud.parts().items()}
