@@ -26,14 +26,21 @@ class VolumesApartError(InvalidRequestError):
     code = "volumes_apart"
 
 
+class TwiceError(InvalidRequestError):
+    """The request names a volume or a port twice. Name each once."""
+
+    code = "named_twice"
+
+
 async def admit(creation: Creation, request: VmRequest) -> VmSpec:
     """Places the machine, and makes the volume and ports that come with it by the same job."""
     tx = creation.tx
-    volumes = [await _free(tx, creation, VOLUME, ref, "volumes") for ref in request.volumes]
+    volumes = [await _refer(creation, VOLUME, reference, "volumes") for reference in request.volumes]
     root = None
     if request.root_volume.volume is not None:
-        root = await _free(tx, creation, VOLUME, request.root_volume.volume, "root_volume.volume")
-    ports = [await _free(tx, creation, PORT, nic.port, "nics.port") if nic.port else None for nic in request.nics]
+        root = await _refer(creation, VOLUME, request.root_volume.volume, "root_volume.volume")
+    ports = [await _refer(creation, PORT, nic.port, "nics.port") if nic.port else None for nic in request.nics]
+    await _take(tx, [*volumes, *([root] if root else []), *(port for port in ports if port)])
     creation.cluster_id = await _cluster(creation, request.nics, ports)
     share = await placement.place_machine(
         tx,
@@ -112,15 +119,28 @@ async def _keys(creation: Creation, references: Sequence[str]) -> list[str]:
     return [key.spec["public_key"] for key in keys]
 
 
-async def _free(tx: Tx, creation: Creation, kind: Kind, reference: str, field: str) -> Resource:
-    resource = await store.refer(tx, kind, creation.project_id, reference, field=field)
+async def _refer(creation: Creation, kind: Kind, reference: str, field: str) -> Resource:
+    return await store.refer(creation.tx, kind, creation.project_id, reference, field=field)
+
+
+async def _take(tx: Tx, parts: Sequence[Resource]) -> None:
+    """Volumes and ports belong to one machine: their rows are held, in one order, until the links to them stand.
+
+    Raises TwiceError, InUseError.
+    """
+    ids = [part.id for part in parts]
+    for part in parts:
+        if ids.count(part.id) > 1:
+            raise TwiceError(f"{part.name} is named twice. Name each volume and each port once.")
+    await tx.fetch("SELECT FROM resource WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", ids)
     row = await tx.row(
-        "SELECT resource.name FROM link JOIN resource ON resource.id = source_id WHERE target_id = $1 AND kind = 'vm'",
-        resource.id,
+        """SELECT target_id, name FROM link JOIN resource ON resource.id = source_id
+           WHERE target_id = ANY($1::uuid[]) AND kind = 'vm' LIMIT 1""",
+        ids,
     )
     if row is not None:
-        raise InUseError(f"{field}: {resource.name} belongs to machine {row['name']}. Choose another one.")
-    return resource
+        name = next(part.name for part in parts if part.id == row["target_id"])
+        raise InUseError(f"{name} belongs to machine {row['name']}. Choose another one, or delete that machine first.")
 
 
 async def _cluster(creation: Creation, nics: Sequence[NicRequest], ports: Sequence[Resource | None]) -> UUID | None:
