@@ -55,6 +55,11 @@ async def run_due(database: Database, engine: Engine, *, seconds: float = 0.2) -
             await asyncio.sleep(seconds)
 
 
+def _storable(text: str) -> str:
+    """PostgreSQL's text holds every character but this one."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 Handler = Callable[[Tx, Sighting | InventoryChunk | Heartbeat], Awaitable[None]]
 
 
@@ -86,6 +91,6 @@ class Inbox:
             log.exception("report.set_aside")
             await tx.execute(
                 "INSERT INTO report_set_aside (message, error) VALUES ($1, $2)",
-                {"text": payload.decode(errors="replace")[:100_000]},
-                repr(error),
+                {"text": _storable(payload.decode(errors="replace")[:100_000])},
+                _storable(repr(error)),
             )
