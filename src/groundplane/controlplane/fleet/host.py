@@ -69,6 +69,8 @@ async def revise(tx: Tx, resource: Resource, request: HostUpdate) -> HostSpec:
 
 async def release(tx: Tx, resource: Resource) -> None:
     """A host with machines or pools stays: links of its pools and placements refuse."""
+    # Held first: who places a machine holds it too, so that one on its way is counted.
+    await tx.execute("SELECT FROM host_capacity WHERE host_id = $1 FOR UPDATE", resource.id)
     if await tx.value("SELECT count(*) FROM placement WHERE host_id = $1", resource.id):
         raise InUseError("Machines still run on this host. Delete them first.")
     await tx.execute("DELETE FROM host_capacity WHERE host_id = $1", resource.id)

@@ -38,6 +38,8 @@ async def admit(creation: Creation, request: PoolSpec) -> PoolSpec:
 
 async def release(tx: Tx, resource: Resource) -> None:
     """A pool with volumes or copies of images stays."""
+    # Held first: who places a volume holds it too, so that one on its way is counted.
+    await tx.execute("SELECT FROM pool_capacity WHERE pool_id = $1 FOR UPDATE", resource.id)
     if await tx.value("SELECT count(*) FROM pool_share WHERE pool_id = $1", resource.id):
         raise InUseError("Volumes still lie in this pool. Delete them first.")
     if await tx.value("SELECT count(*) FROM image_copy WHERE pool_id = $1", resource.id):

@@ -1,0 +1,54 @@
+"""Who waits for a place that then is taken looks for another one before it says that there is none."""
+
+import asyncio
+
+import pytest
+from tests.controlplane.cloud import Cloud
+from tests.controlplane.resources.test_claims import recount
+from tests.controlplane.scenes import machine, prepare
+
+from groundplane.controlplane.compute.vm import VM
+from groundplane.controlplane.fleet import placement
+from groundplane.controlplane.resources.problems import InUseError
+from groundplane.controlplane.storage.volume import VOLUME, VolumeRequest
+
+
+async def test_volumes_find_the_other_pools(cloud: Cloud) -> None:
+    for number in range(1, 8):
+        await cloud.add_host(f"host-{number}")
+    await asyncio.gather(*(cloud.make(VOLUME, VolumeRequest(size_gib=900), name=f"vol-{number}") for number in range(8)))
+    await cloud.run()
+    await recount(cloud)
+
+
+async def test_machines_find_the_other_hosts(cloud: Cloud) -> None:
+    await prepare(cloud)
+    for number in range(1, 8):
+        await cloud.add_host(f"host-{number}")
+    request = machine(vcpus=60, network=None)
+    await asyncio.gather(*(cloud.make(VM, request, name=f"vm-{number}") for number in range(8)))
+    await cloud.run()
+    await recount(cloud)
+
+
+async def test_a_pool_is_deleted_while_a_volume_is_placed_there(cloud: Cloud) -> None:
+    pool_id = await cloud.value("SELECT pool_id FROM pool_capacity")
+    async with cloud.database.transaction() as tx:
+        await placement.place_volume(tx, cloud.project_id, gib=1, host_id=None)  # any row that is there
+        deleting = asyncio.create_task(cloud.delete(pool_id))
+        await asyncio.sleep(0.3)
+    with pytest.raises(InUseError, match="Volumes still lie in this pool"):
+        await deleting
+
+
+async def test_a_host_is_deleted_while_a_machine_is_placed_there(cloud: Cloud) -> None:
+    host, pool = await cloud.add_host("big", vcpus=1000)
+    await cloud.delete(pool.id)
+    async with cloud.database.transaction() as tx:
+        await placement.place_machine(
+            tx, cloud.project_id, vcpus=500, memory_mib=64, volume_gib=0, host_id=None, cluster_id=None
+        )
+        deleting = asyncio.create_task(cloud.delete(host.id))
+        await asyncio.sleep(0.3)
+    with pytest.raises(InUseError, match="Machines still run on this host"):
+        await deleting
