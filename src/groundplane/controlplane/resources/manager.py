@@ -112,22 +112,22 @@ class ResourceManager:
         actor_id: UUID | None,
     ) -> Outcome:
         """Change name, labels and spec. Raises the kind's errors, ChangeInProgressError, BeingDeletedError."""
-        self._refuse_if_leaving(resource)
+        if request is not None:
+            await self._yield_correction(tx, resource.id)
+        resource = await self._lock_wanted(tx, resource.id)
         if name is not None or labels is not None:
             await self._rename(tx, kind, resource, name, labels, actor_id)
         if request is None:
             return Outcome(await store.load(tx, resource.id), None)
         if kind.revise is None:
             raise UnchangeableError
-        await self._yield_correction(tx, resource.id)
-        spec = await kind.revise(tx, await self.lock(tx, resource.id), request)
+        spec = await kind.revise(tx, resource, request)
         return await self._respec(tx, kind, resource.id, spec.model_dump(mode="json"), actor_id, f"update {kind.name}")
 
     async def act(self, tx: Tx, kind: Kind, resource: Resource, action: Action, *, actor_id: UUID | None) -> Outcome:
         """Carry out one of the kind's own verbs, as a change of its spec."""
-        self._refuse_if_leaving(resource)
         await self._yield_correction(tx, resource.id)
-        spec = action.apply(await self.lock(tx, resource.id))
+        spec = action.apply(await self._lock_wanted(tx, resource.id))
         return await self._respec(tx, kind, resource.id, spec, actor_id, f"{action.verb} {kind.name}")
 
     async def delete(self, tx: Tx, kind: Kind, resource: Resource, *, actor_id: UUID | None) -> Outcome:
@@ -144,6 +144,9 @@ class ResourceManager:
         owned = await kind.owned(tx, resource)
         for child in owned:
             await self._supersede(tx, await jobs.holder(tx, child.id), kind)
+        # Held before the links go: who deletes a part by itself holds it, and waits for its links.
+        for child in sorted(owned, key=lambda each: each.id):
+            await self.lock(tx, child.id)
             await store.unlink(tx, resource.id, child.id)
         for leaving in sorted((resource, *owned), key=lambda each: each.id):  # rows are locked in one order everywhere
             await self._want_absent(tx, leaving, actor_id)
@@ -293,6 +296,11 @@ class ResourceManager:
         if running is not None and running.reason == CORRECTION:
             await self.engine.supersede(tx, running.id, reason="a newer wish")
 
-    def _refuse_if_leaving(self, resource: Resource) -> None:
+    async def _lock_wanted(self, tx: Tx, resource_id: UUID) -> Resource:
+        """The resource, held; after its job, as everywhere. Raises BeingDeletedError, ResourceNotFoundError."""
+        resource = await self.lock(tx, resource_id)
+        if resource.deleted_at is not None:
+            raise ResourceNotFoundError
         if resource.wanted == "absent":
             raise BeingDeletedError
+        return resource
