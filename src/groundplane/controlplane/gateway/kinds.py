@@ -39,9 +39,10 @@ from groundplane.kernel.ids import parse_id
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=80, description="`next` of the page before.")]
 Selector = Annotated[
-    str | None, Query(max_length=1024, description="Labels that must all be equal, as in `env=prod,tier=web`.")
+    str | None,
+    Query(max_length=1024, pattern=r"^[^\x00]*$", description="Labels that must all be equal, as in `env=prod,tier=web`."),
 ]
-NameFilter = Annotated[str | None, Query(max_length=63)]
+NameFilter = Annotated[str | None, Query(max_length=63, pattern=r"^[^\x00]*$")]
 StatusFilter = Annotated[str | None, Query(pattern="^(creating|active|updating|deleting|error)$")]
 
 

@@ -13,7 +13,7 @@ from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.problems import NotReadyError
 
-Offset = Annotated[int, Query(ge=0, description="The first byte wanted.")]
+Offset = Annotated[int, Query(ge=0, le=1 << 62, description="The first byte wanted.")]
 Length = Annotated[int, Query(ge=1, le=16 << 20, description="How many bytes at most.")]
 
 PREFIX = "/projects/{project_id}"
