@@ -71,14 +71,14 @@ printf "%s\n" "$data" > {complete}
 
 # Where KVM does not run guests its device is covered by a file that nobody may read: otherwise libvirt, as root, finds
 # KVM and, as the guests' user, does not, and probes QEMU anew at every call (seen: 76 s for a start). The verdict may
-# change while the namespace stands.
+# change while the namespace stands. The cover is known by the file itself: in a container the device may be a mount too.
 _COVER_KVM = """\
 set -eu
-covered() { awk '$5 == "/dev/kvm"' /proc/self/mountinfo | grep -q .; }
-if [ -z "$1" ]; then
-  if covered; then umount /dev/kvm; fi
-elif [ -e /dev/kvm ] && ! covered; then
-  mount --bind "$1" /dev/kvm
+usable=$1 cover=$2
+if [ "$usable" = yes ]; then
+  if [ "$cover" -ef /dev/kvm ]; then umount /dev/kvm; fi
+elif [ -e /dev/kvm ] && ! [ "$cover" -ef /dev/kvm ]; then
+  mount --bind "$cover" /dev/kvm
 fi
 """
 
@@ -193,8 +193,8 @@ class DataPlane:
         self._furnish_folders()
         if not (self.standing() and _run(self.enter("test", "-e", _COMPLETE)).returncode == 0):
             self._make_namespaces()
-        cover = "" if kvm_verdict(self.layout.root).usable else str(self._cover())
-        _must(*self.enter("sh", "-c", _COVER_KVM, "cover", cover))
+        usable = "yes" if kvm_verdict(self.layout.root).usable else "no"
+        _must(*self.enter("sh", "-c", _COVER_KVM, "cover", usable, str(self._cover())))
 
     def _make_namespaces(self) -> None:
         self.release_namespaces()
