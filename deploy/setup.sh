@@ -94,7 +94,7 @@ fingerprint() {
     cat deploy/setup.sh pyproject.toml requirements*.lock
     pwd
     "$venv/bin/python" -V
-    can_bind && echo libvirt
+    if can_bind; then echo libvirt; fi
   } 2>/dev/null | sha256sum
 }
 

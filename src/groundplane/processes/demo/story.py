@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from groundplane.kernel.ids import parse_id
 from groundplane.processes import doctor
 from groundplane.processes.demo.engines import Backstage, backstage
@@ -57,8 +60,7 @@ def main() -> None:
     simulated = bool(missing)
     if simulated:
         screen.console.print(
-            "[bold yellow]This demo runs on the SIMULATED data plane: the real one cannot work here.[/] "
-            + " ".join(f"{finding.part}: {finding.detail} ({finding.advice})." for finding in missing)
+            f"[bold yellow]This demo runs on the SIMULATED data plane: the real one cannot work here.[/] {why(missing)}"
         )
     else:
         screen.console.print(
@@ -70,6 +72,13 @@ def main() -> None:
         screen.console.print(f"\n[bold red]The demo failed:[/] {error}")
         screen.table()
         sys.exit(1)
+
+
+def why(missing: Sequence[doctor.Finding]) -> str:
+    """What keeps the real data plane from working, and what to type; as root, `make demo` itself installs what is missing."""
+    if any(finding.part == "root" for finding in missing):
+        return "It needs root. For the real one type, as root: make demo"
+    return " ".join(f"{finding.part}: {finding.detail} ({finding.advice})." for finding in missing)
 
 
 def tell(screen: Screen, *, simulated: bool, layout: Layout | None = None) -> None:
@@ -158,9 +167,12 @@ def gather(screen: Screen, layout: Layout, endpoints: Endpoints) -> Cast:
 
 
 def make_key(scratch: Path) -> Path:
-    """A fresh key pair of the demo's own."""
+    """A fresh key pair of the demo's own, made without OpenSSH: the simulated demo needs no package."""
     key = scratch / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ann@acme", "-f", str(key)], check=True)
+    pair = Ed25519PrivateKey.generate()
+    key.touch(mode=0o600)
+    key.write_bytes(pair.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    key.with_suffix(".pub").write_bytes(pair.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b" ann@acme\n")
     return key
 
 
