@@ -1,6 +1,7 @@
 """The worker's two loops for jobs: look at those whose time has come, and apply what agents report, in batches."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -72,19 +73,25 @@ class Inbox:
     observe: Handler
 
     async def apply(self, payloads: Sequence[bytes]) -> None:
-        """All messages in one transaction, each in its own savepoint. Raises only if the whole must come again."""
-        async with self.database.transaction() as tx:
-            for payload in payloads:
-                await self._apply_one(tx, payload)
+        """All messages, each in its own savepoint. Raises only if they must come again; what was applied then does no harm.
 
-    async def _apply_one(self, tx: Tx, payload: bytes) -> None:
+        A transaction ends with a job: what the job gives back is what every create of the project waits for, so it must be
+        the last that is taken, and taken in one order.
+        """
+        waiting = deque(payloads)
+        while waiting:
+            async with self.database.transaction() as tx:
+                while waiting and not await self._ends_job(tx, waiting.popleft()):
+                    pass
+
+    async def _ends_job(self, tx: Tx, payload: bytes) -> bool:
         try:
             async with tx.savepoint():
                 message = MESSAGE.validate_json(payload)
                 if isinstance(message, Report):
-                    await self.engine.report(tx, message)
-                else:
-                    await self.observe(tx, message)
+                    job = await self.engine.report(tx, message)
+                    return job is not None and job.ended_at is not None
+                await self.observe(tx, message)
         except RetryableDatabaseError:
             raise
         except Exception as error:
@@ -94,3 +101,4 @@ class Inbox:
                 {"text": _storable(payload.decode(errors="replace")[:100_000])},
                 _storable(repr(error)),
             )
+        return False

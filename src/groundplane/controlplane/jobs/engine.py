@@ -116,15 +116,15 @@ class Engine:
         fault = Fault(code="superseded", fault_class="permanent", message=message)
         await self._end(tx, job, fault)
 
-    async def report(self, tx: Tx, report: Report) -> bool:
-        """Apply a report; False when it is not of the outstanding ask, and so means nothing any more."""
+    async def report(self, tx: Tx, report: Report) -> Job | None:
+        """Apply a report; the job. None when it is not of the outstanding ask, and so means nothing any more."""
         job = await jobs.lock(tx, report.task_id)
         if job is None or job.ended_at is not None or job.ask is None or job.ask_fence != report.fence:
-            return False
+            return None
         with trace_scope(job.trace):
             if report.outcome == "progress":
                 await self._postpone(tx, job)
-                return True
+                return job
             calls = [call.model_dump(mode="json") for call in report.calls]
             await jobs.note(tx, job, "reported", outcome=report.outcome, at=report.at, calls=calls)
             await self.resources.apply(tx, job, report.states)
@@ -135,7 +135,7 @@ class Engine:
                 await self._run(tx, job)
             else:
                 await self._stumble(tx, job, report.fault)
-        return True
+        return job
 
     async def resume(self, tx: Tx, job: Job) -> None:
         """Look at a job whose time has come: try again, ask again, or end it. Its row is locked by the caller."""

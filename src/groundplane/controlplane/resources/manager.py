@@ -151,7 +151,7 @@ class ResourceManager:
         for leaving in sorted((resource, *owned), key=lambda each: each.id):  # rows are locked in one order everywhere
             await self._want_absent(tx, leaving, actor_id)
         if kind.on_delete is None:
-            await self.states.bury(tx, await self.lock(tx, resource.id), job_id=None, changed_by=actor_id)
+            await self.states.bury(tx, [await self.lock(tx, resource.id)], job_id=None, changed_by=actor_id)
             return Outcome(await store.load(tx, resource.id), None)
         touching = [resource.id, *(child.id for child in owned)]
         job = await self._start(tx, kind.on_delete, resource, touching, actor_id, f"delete {kind.name}")

@@ -24,7 +24,7 @@ class StateKeeper:
     async def raise_fences(self, tx: Tx, resource_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         """One more on each fence, rows locked in id order; the new ones."""
         rows = await tx.fetch(
-            """WITH locked AS (SELECT id FROM resource WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE)
+            """WITH locked AS (SELECT id FROM resource WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE)
                UPDATE resource SET fence = fence + 1 FROM locked WHERE resource.id = locked.id
                RETURNING resource.id, resource.fence""",
             list(resource_ids),
@@ -32,16 +32,13 @@ class StateKeeper:
         return {row["id"]: row["fence"] for row in rows}
 
     async def apply(self, tx: Tx, job: Job, states: Sequence[State]) -> None:
-        """What an agent found or made: observed state, or a confirmed absence."""
+        """What an agent found or made. What it found gone is given back when the job ends, all in one order."""
         for state in sorted(states, key=lambda state: state.id):
             resource = await self._lock(tx, state.id)
             if resource is None or resource.deleted_at is not None:
                 continue
             if state.present and resource.wanted == "present":
                 await self.observe(tx, resource, state.observed, reason=f"report of {job.workflow}", job_id=job.id)
-            elif not state.present and resource.wanted == "absent" and resource.id != job.resource_id:
-                # The job's own resource is gone when the job says so: an image has copies in several pools.
-                await self.bury(tx, resource, job_id=job.id)
 
     async def observe(
         self, tx: Tx, resource: Resource, observed: Mapping[str, Any], *, reason: str, job_id: UUID | None = None
@@ -61,20 +58,29 @@ class StateKeeper:
         """The job ended. A fault leaves what is wanted as it is, in status error; a superseding job goes on from there."""
         if fault is not None and fault.code == "superseded":
             return
-        for resource_id in sorted(touched):
+        gone = []
+        # The whole comes before its parts, as when they were claimed: a host's share before a pool's.
+        for resource_id in sorted(touched, key=lambda each: (each != job.resource_id, each)):
             resource = await self._lock(tx, resource_id)
             if resource is None or resource.deleted_at is not None:
                 continue
             if fault is not None:
                 await self._mark_failed(tx, resource, job, fault)
             elif resource.wanted == "absent":
-                await self.bury(tx, resource, job_id=job.id)
+                gone.append(resource)
             else:
                 await self._mark_converged(tx, resource, job)
+        await self.bury(tx, gone, job_id=job.id)
 
-    async def bury(self, tx: Tx, resource: Resource, *, job_id: UUID | None, changed_by: UUID | None = None) -> None:
-        """The resource is gone for certain: give back every claim, and keep its row as deleted."""
-        await self.kinds[resource.kind].release(tx, resource)
+    async def bury(self, tx: Tx, resources: Sequence[Resource], *, job_id: UUID | None, changed_by: UUID | None = None) -> None:
+        """The resources are gone for certain: give back every claim, quota last as everywhere, and keep the rows as deleted."""
+        for resource in resources:
+            await self.kinds[resource.kind].release(tx, resource)
+            await self._keep_as_deleted(tx, resource, job_id, changed_by)
+        for resource in resources:
+            await quota.release(tx, resource.id)
+
+    async def _keep_as_deleted(self, tx: Tx, resource: Resource, job_id: UUID | None, changed_by: UUID | None) -> None:
         await store.unlink(tx, resource.id)
         await tx.execute("DELETE FROM label WHERE resource_id = $1", resource.id)
         await tx.execute("DELETE FROM secret WHERE resource_id = $1", resource.id)
@@ -88,7 +94,6 @@ class StateKeeper:
             job_id,
             changed_by,
         )
-        await quota.release(tx, resource.id)
 
     async def _mark_converged(self, tx: Tx, resource: Resource, job: Job) -> None:
         await tx.execute(
@@ -117,5 +122,6 @@ class StateKeeper:
         )
 
     async def _lock(self, tx: Tx, resource_id: UUID) -> Resource | None:
-        row = await tx.row(f"SELECT {COLUMNS} FROM resource WHERE id = $1 FOR UPDATE", resource_id)  # noqa: S608
+        """Held against changes, but not against links to it."""
+        row = await tx.row(f"SELECT {COLUMNS} FROM resource WHERE id = $1 FOR NO KEY UPDATE", resource_id)  # noqa: S608
         return Resource.from_row(row) if row else None
