@@ -24,6 +24,7 @@ class NetworkSpec(Strict):
 async def admit(creation: Creation, request: NetworkSpec) -> NetworkSpec:
     """A network lives in one cluster."""
     creation.cluster_id = await placement.default_cluster(creation.tx)
+    creation.links.append((creation.cluster_id, "cluster"))  # which stays, since its agents are the only road to this
     return request
 
 

@@ -52,6 +52,7 @@ class SecurityGroupSpec(Strict):
 async def admit(creation: Creation, request: SecurityGroupSpec) -> SecurityGroupSpec:
     """A group lives in one cluster."""
     creation.cluster_id = await placement.default_cluster(creation.tx)
+    creation.links.append((creation.cluster_id, "cluster"))  # which stays, since its agents are the only road to this
     return request
 
 
