@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -26,6 +27,26 @@ def _path(tenant: Tenant) -> str:
 
 def _files(services: Services) -> set[str]:
     return {str(path) for path in services.settings.blob_directory.rglob("*") if path.is_file()}
+
+
+async def _need(services: Services, image_id: UUID, cluster_id: UUID) -> None:
+    """A pool of this cluster may hold a copy."""
+    pool_id = new_id()
+    async with services.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO resource (id, kind, name, status, spec, cluster_id, reason)
+               VALUES ($1, 'pool', $2, 'active', '{}', $3, 'a test')""",
+            pool_id,
+            f"pool-{pool_id.hex}",
+            cluster_id,
+        )
+        await tx.execute(
+            "INSERT INTO pool_capacity (pool_id, host_id, cluster_id, gib) VALUES ($1, $2, $3, 1)",
+            pool_id,
+            new_id(),
+            cluster_id,
+        )
+        await tx.execute("INSERT INTO image_copy (image_id, pool_id) VALUES ($1, $2)", image_id, pool_id)
 
 
 @pytest.fixture
@@ -57,7 +78,13 @@ async def test_an_upload_lies_whole_in_the_store_and_agents_get_it(
         (event,) = await page(tx, resource_id=image_id)
     assert (event.action, event.outcome, event.project_id) == ("storage.image.create", "allowed", tenant.project_id)
 
-    agent = {"Authorization": f"Bearer {services.tokens.issue_agent(new_id(), new_id(), 60)}"}
+    cluster_id, stranger_id = new_id(), new_id()
+    agent, stranger = (
+        {"Authorization": f"Bearer {services.tokens.issue_agent(new_id(), each, 60)}"} for each in (cluster_id, stranger_id)
+    )
+    assert (await client.get(f"/api/agent/v1/images/{image_id}", headers=agent)).status_code == 404
+    await _need(services, image_id, cluster_id)
+    assert (await client.get(f"/api/agent/v1/images/{image_id}", headers=stranger)).status_code == 404
     pulled = await client.get(f"/api/agent/v1/images/{image_id}", headers=agent)
     assert (pulled.status_code, hashlib.sha256(pulled.content).hexdigest()) == (200, digest)
     rest = await client.get(f"/api/agent/v1/images/{image_id}", headers={**agent, "Range": "bytes=510-511"})

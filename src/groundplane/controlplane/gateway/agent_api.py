@@ -10,7 +10,7 @@ from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.console import deliver
 from groundplane.controlplane.gateway.middleware import allow_body
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.resources.scopes import living, sealed_secret
+from groundplane.controlplane.resources.scopes import image_needed, sealed_secret
 from groundplane.kernel.errors import NotFoundError
 
 STATUS_HEADER = "X-Groundplane-Status"
@@ -26,13 +26,14 @@ def agent_router(services: Services) -> APIRouter:
     router = APIRouter()
 
     @router.get("/images/{image_id}")
-    async def image(image_id: UUID) -> Response:
-        """An image's bytes, whole or a range."""
+    async def image(request: Request, image_id: UUID) -> Response:
+        """An image's bytes, whole or a range, if a pool of the agent's own cluster needs them."""
+        cluster_id = current_claims(request).cluster_id
         async with services.database.transaction() as tx:
-            lives = await living(tx, [image_id])
+            needed = cluster_id is not None and await image_needed(tx, image_id, cluster_id=cluster_id)
         path = services.blobs.path(image_id)
-        if not lives.get(image_id) or not path.exists():
-            raise NotFoundError("There is no such image.")
+        if not needed or not path.exists():
+            raise NotFoundError("There is no such image in this cluster.")
         return _BlobResponse(path, media_type="application/octet-stream")
 
     @router.get("/secrets/{secret_id}")

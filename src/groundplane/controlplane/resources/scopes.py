@@ -35,3 +35,16 @@ async def sealed_secret(tx: Tx, secret_id: UUID, *, cluster_id: UUID) -> bytes |
         cluster_id,
     )
     return envelope
+
+
+async def image_needed(tx: Tx, image_id: UUID, *, cluster_id: UUID) -> bool:
+    """Tell whether this is a living image that a pool of this cluster may hold a copy of."""
+    return bool(
+        await tx.value(
+            """SELECT EXISTS (SELECT FROM image_copy JOIN resource AS image ON image.id = image_id
+                                                     JOIN resource AS pool ON pool.id = pool_id
+                              WHERE image_id = $1 AND pool.cluster_id = $2 AND image.deleted_at IS NULL)""",
+            image_id,
+            cluster_id,
+        )
+    )
