@@ -206,10 +206,22 @@ class DataPlane:
         for path in (self.network_namespace, self.mount_namespace):
             path.touch()
         pairs = [word for pair in _BINDS.items() for word in pair]
-        _must(
-            "unshare", f"--net={self.network_namespace}", f"--mount={self.mount_namespace}", "--propagation", "private",
-            "sh", "-c", _FURNISH, "furnish", str(self.layout.root), *pairs,
-        )  # fmt: skip
+        self._unshare("sh", "-c", _FURNISH, "furnish", str(self.layout.root), *pairs)
+
+    def _unshare(self, *furnish: str) -> None:
+        """Make both namespaces, bind them to their paths, and run `furnish` inside.
+
+        A mount namespace cannot be bound from one with a higher number (EINVAL), and since Linux 6.18 each CPU takes the
+        numbers from a range of its own. Where ours is not the machine's first, as in a container, only some CPUs will do.
+        """
+        argv = ("unshare", f"--net={self.network_namespace}", f"--mount={self.mount_namespace}", "--propagation", "private")
+        done = _run((*argv, *furnish))
+        for cpu in sorted(os.sched_getaffinity(0)):
+            if "Invalid argument" not in done.stderr:
+                break
+            _run(("umount", "-l", str(self.network_namespace)))
+            done = _run(("taskset", "--cpu-list", str(cpu), *argv, *furnish))
+        _check(argv[0], done)
 
     def standing(self) -> bool:
         """Tell whether both namespaces are mounted at their paths (after a reboot the paths are plain files)."""
@@ -388,9 +400,12 @@ def mounts_below(directory: Path) -> list[Path]:
 
 
 def _must(*argv: str) -> None:
-    done = _run(argv)
+    _check(argv[0], _run(argv))
+
+
+def _check(tool: str, done: "subprocess.CompletedProcess[str]") -> None:
     if done.returncode != 0:
-        raise PartFailedError(f"{argv[0]}: {done.stderr.strip()[-500:]}")
+        raise PartFailedError(f"{tool}: {done.stderr.strip()[-500:]}")
 
 
 def _run(argv: Sequence[str]) -> "subprocess.CompletedProcess[str]":
