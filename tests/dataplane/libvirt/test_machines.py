@@ -222,9 +222,14 @@ async def test_a_card_without_a_bridge_is_worth_another_try(storage: LibvirtStor
 async def test_two_machines_do_not_share_a_disk(storage: LibvirtStorage, compute: LibvirtCompute) -> None:
     first = await running_vm(storage, compute)
     second = first.model_copy(update={"id": uuid4()})
-    with pytest.raises(ProviderError) as refused:
-        await compute.ensure_vm(Free(), Library(), second, 1)
-    assert refused.value.fault.code == "disk_locked"
+    codes: list[str] = []
+    while "disk_locked" not in codes and len(codes) < 5:
+        with pytest.raises(ProviderError) as refused:
+            await compute.ensure_vm(Free(), Library(), second, 1)
+        codes.append(refused.value.fault.code)
+    # On a busy machine libvirt can lose QEMU's last words: then it only says that QEMU has ended.
+    assert codes[-1] == "disk_locked"
+    assert set(codes) <= {"disk_locked", "engine_error"}
     await compute.remove_vm(Free(), second.id, 2)
 
 
