@@ -211,7 +211,7 @@ class Engine:
         job.step_deadline = task.not_after
         job.next_at = min(now + ask.idle, task.not_after)
         await jobs.save(tx, job)
-        verbs = [f"{operation.verb} {want_kind(want)}" for operation, want in zip(task.operations, ask.wants, strict=True)]
+        verbs = [f"{operation.verb} {want.kind}" for operation, want in zip(task.operations, ask.wants, strict=True)]
         await jobs.note(tx, job, "asked", operations=verbs, fence=task.fence)
         tx.after_commit.append(lambda: self.publish(task))
 
@@ -250,11 +250,6 @@ class Engine:
     async def _now(self, tx: Tx) -> datetime:
         now: datetime = await tx.value("SELECT clock_timestamp()")
         return now.astimezone(UTC)
-
-
-def want_kind(want: Want) -> str:
-    """The kind that a want is about."""
-    return str(want.kind)
 
 
 def _operation(want: Want, fence: int) -> Operation:
