@@ -1,16 +1,22 @@
 """PostgreSQL through asyncpg: a pool, transactions, and what is to happen after a commit. SQL stands where it is used."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, Self
+from uuid import UUID
 
 import asyncpg
 import structlog
 from pydantic_core import to_json
 
 log = structlog.get_logger()
+
+CLOCK_SECONDS = 10.0
+"""How long the database's clock is carried on by our own before it is read again."""
 
 Row = asyncpg.Record
 UniqueViolationError = asyncpg.UniqueViolationError
@@ -20,6 +26,7 @@ CheckViolationError = asyncpg.CheckViolationError
 RetryableDatabaseError = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server hung up between two commands
@@ -30,55 +37,157 @@ RetryableDatabaseError = (
 """What a caller that can repeat its whole transaction repeats it after."""
 
 
+Json = dict[str, Any]
+Refusals = Mapping[str, Callable[[asyncpg.IntegrityConstraintViolationError], Exception]]
+"""What a violated constraint, by name, means to whoever asked for the row."""
+
+
 @dataclass
 class Tx:
-    """One open transaction. Whoever opened it commits; nobody else does. `after_commit` runs once it is durable."""
+    """One open transaction. Whoever opened it commits; nobody else does. `after_commit` runs once it is durable.
+
+    Rows that are given to `insert` and `update` are written behind: all of them in one statement, before the next one that
+    is sent or the commit, whichever comes first. So whoever asks the database anything sees them, and who does not ask
+    pays one round trip for all. `last` holds what takes the rows that everybody waits for: done after all else is written.
+    """
 
     connection: Any
+    clock: Callable[[], datetime]
     after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    last: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    read: dict[Any, Any] = field(default_factory=dict)
+    _inserts: dict[str, list[Json]] = field(default_factory=dict)
+    _updates: dict[str, dict[UUID, Json]] = field(default_factory=dict)
+    _refusals: dict[str, Callable[[asyncpg.IntegrityConstraintViolationError], Exception]] = field(default_factory=dict)
+
+    @property
+    def now(self) -> datetime:
+        """The database's clock, as well as this process knows it: for deadlines, never for what must be exact."""
+        return self.clock()
 
     async def fetch(self, sql: str, *values: object) -> Sequence[Row]:
         """All rows."""
+        await self.flush()
         rows: Sequence[Row] = await self.connection.fetch(sql, *values)
         return rows
 
     async def row(self, sql: str, *values: object) -> Row | None:
         """The first row, or None."""
+        await self.flush()
         row: Row | None = await self.connection.fetchrow(sql, *values)
         return row
 
     async def one(self, sql: str, *values: object) -> Row:
         """The first row; LookupError when there is none."""
-        row: Row | None = await self.connection.fetchrow(sql, *values)
+        row = await self.row(sql, *values)
         if row is None:
             raise LookupError(sql)
         return row
 
     async def value(self, sql: str, *values: object) -> Any:
         """The first column of the first row, or None."""
+        await self.flush()
         return await self.connection.fetchval(sql, *values)
 
     async def execute(self, sql: str, *values: object) -> int:
         """Carry out a statement; answers how many rows it touched."""
+        await self.flush()
         tag: str = await self.connection.execute(sql, *values)
         count = tag.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
     async def many(self, sql: str, values: Sequence[Sequence[object]]) -> None:
         """The same statement for each tuple of values, in one round trip."""
+        await self.flush()
         if values:
             await self.connection.executemany(sql, values)
 
+    def insert(self, table: str, row: Json) -> None:
+        """Write a new row behind. Rows of a table keep their order; columns that are left out get their default."""
+        self._inserts.setdefault(table, []).append(row)
+
+    def refuse(self, refusals: Refusals) -> None:
+        """Say what it means should one of these constraints be violated by what is written behind."""
+        self._refusals.update(refusals)
+
+    def update(self, table: str, row_id: UUID, changes: Json) -> None:
+        """Change columns of the row with this `id`, written behind; later changes of the same row are added to earlier ones."""
+        fresh = self.pending(table, row_id)
+        target = self._updates.setdefault(table, {}).setdefault(row_id, {}) if fresh is None else fresh
+        target.update(changes)
+
+    def pending(self, table: str, row_id: UUID) -> Json | None:
+        """The new row with this `id` that is not written yet."""
+        return next((row for row in self._inserts.get(table, ()) if row.get("id") == row_id), None)
+
+    async def flush(self) -> None:
+        """Send what is written behind. Raises what the violated constraint means, or asyncpg's own error."""
+        if not self._inserts and not self._updates:
+            return
+        sql, values = _statement(self._inserts, self._updates)
+        self._inserts, self._updates = {}, {}
+        try:
+            await self.connection.execute(sql, *values)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            meaning = self._refusals.get(error.constraint_name)
+            if meaning is None:
+                raise
+            raise meaning(error) from error
+
+    async def finish(self) -> None:
+        """Write all that is left, and last of all what everybody waits for."""
+        await self.flush()
+        while self.last:
+            await self.last.pop(0)()
+            await self.flush()
+
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """What happens inside is undone alone if it raises, and so is what it wanted done after the commit."""
-        mark = len(self.after_commit)
+        """What happens inside is undone alone if it raises, and so is what it wanted done later."""
+        await self.flush()
+        marks = [(actions, len(actions)) for actions in (self.after_commit, self.last)]
         try:
             async with self.connection.transaction():
                 yield
+                await self.flush()
         except BaseException:
-            del self.after_commit[mark:]
+            self._inserts, self._updates = {}, {}
+            self.read.clear()
+            for actions, mark in marks:
+                del actions[mark:]
             raise
+
+
+def _statement(inserts: Mapping[str, Sequence[Json]], updates: Mapping[str, Mapping[UUID, Json]]) -> tuple[str, list[str]]:
+    """One statement for all rows: a part for each table and set of columns, each with its rows as one JSON parameter."""
+    parts: list[str] = []
+    values: list[str] = []
+    for table, rows in inserts.items():
+        for columns, alike in _by_columns(rows):
+            values.append(to_json(alike).decode())
+            names = ", ".join(columns)
+            parts.append(
+                f"INSERT INTO {table} ({names}) SELECT {names} "  # noqa: S608  # our own tables and columns
+                f"FROM json_populate_recordset(NULL::{table}, ${len(values)}::json)"
+            )
+    for table, changed in updates.items():
+        for columns, alike in _by_columns([{"id": row_id, **changes} for row_id, changes in changed.items()]):
+            values.append(to_json(alike).decode())
+            changes = ", ".join(f"{name} = new.{name}" for name in columns if name != "id")
+            parts.append(
+                f"UPDATE {table} SET {changes} "  # noqa: S608  # our own tables and columns
+                f"FROM json_populate_recordset(NULL::{table}, ${len(values)}::json) AS new WHERE {table}.id = new.id"
+            )
+    *others, main = parts
+    ahead = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(others))
+    return (f"WITH {ahead} {main}" if others else main), values
+
+
+def _by_columns(rows: Sequence[Json]) -> list[tuple[tuple[str, ...], list[Json]]]:
+    groups: dict[tuple[str, ...], list[Json]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row), []).append(row)
+    return list(groups.items())
 
 
 class Database:
@@ -86,6 +195,8 @@ class Database:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self._clock_checked = -CLOCK_SECONDS
+        self._clock = datetime.min.replace(tzinfo=UTC)
 
     @classmethod
     async def connect(cls, url: str, *, size: int = 16) -> Self:
@@ -99,14 +210,25 @@ class Database:
     async def transaction(self) -> AsyncIterator[Tx]:
         """Commit when the block ends, roll back when it raises; then do what was to be done after the commit."""
         async with self._pool.acquire() as connection:
-            tx = Tx(connection)
+            await self._read_clock(connection)
+            tx = Tx(connection, self._now)
             async with connection.transaction():
                 yield tx
+                await tx.finish()
         for action in tx.after_commit:
             try:
                 await action()
             except Exception:  # the row is the truth: what is lost here is asked again from it
                 log.warning("after_commit.failed", exc_info=True)
+
+    async def _read_clock(self, connection: Any) -> None:
+        if monotonic() - self._clock_checked > CLOCK_SECONDS:
+            self._clock = (await connection.fetchval("SELECT clock_timestamp()")).astimezone(UTC)
+            self._clock_checked = monotonic()
+
+    def _now(self) -> datetime:
+        """The clock as it was read last, carried on by our own monotonic one."""
+        return self._clock + timedelta(seconds=monotonic() - self._clock_checked)
 
     async def close(self) -> None:
         """Close every connection."""

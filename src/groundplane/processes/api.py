@@ -25,7 +25,7 @@ from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
 from groundplane.kernel.settings import Settings
 from groundplane.kernel.telemetry import configure_logging
-from groundplane.processes.catalog import KINDS, build_platform, publisher
+from groundplane.processes.catalog import KINDS, BusOutbox, build_platform
 
 DOCUMENTS = Path(__file__).parents[3] / "docs" / "openapi"
 NAMESPACES = ("tenant", "ops", "common")
@@ -41,7 +41,7 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), "api")
-    platform = build_platform(settings, publisher(bus))
+    platform = build_platform(settings, BusOutbox(bus))
     services = Services(
         settings=settings,
         database=database,

@@ -1,9 +1,9 @@
 """The one place that lists the kinds, and puts together what all processes of the control plane share."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from uuid import UUID
 
-from groundplane.contracts.tasks import Task, task_subject
+from groundplane.contracts.tasks import Stop, Task, stop_subject, task_subject
 from groundplane.controlplane.compute.ssh_key import SSH_KEY
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.fleet.agent import AGENT
@@ -11,7 +11,8 @@ from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.fleet.pool import POOL
 from groundplane.controlplane.fleet.provider import PROVIDER
-from groundplane.controlplane.jobs.engine import Engine
+from groundplane.controlplane.jobs.bulk import GATHER
+from groundplane.controlplane.jobs.engine import Engine, Outbox
 from groundplane.controlplane.jobs.workflow import by_name_and_version
 from groundplane.controlplane.network.network import NETWORK
 from groundplane.controlplane.network.port import PORT
@@ -47,7 +48,7 @@ KINDS: tuple[Kind, ...] = (
 )
 
 WORKFLOWS = by_name_and_version(
-    [flow for kind in KINDS for flow in (kind.on_create, kind.on_update, kind.on_delete) if flow is not None]
+    [GATHER, *(flow for kind in KINDS for flow in (kind.on_create, kind.on_update, kind.on_delete) if flow is not None)]
 )
 
 
@@ -61,20 +62,26 @@ class Platform:
     box: SecretBox
 
 
-def build_platform(settings: Settings, publish: Callable[[Task], Awaitable[None]]) -> Platform:
-    """Everything that needs neither HTTP nor loops. `publish` sends a task after its commit."""
+def build_platform(settings: Settings, outbox: Outbox) -> Platform:
+    """Everything that needs neither HTTP nor loops."""
     kinds = {kind.name: kind for kind in KINDS}
     states = StateKeeper(kinds)
-    engine = Engine(WORKFLOWS, states, publish)
+    engine = Engine(WORKFLOWS, states, outbox)
     box = SecretBox.from_file(settings.key_directory / "encryption.key")
     return Platform(ResourceManager(kinds, engine, states, box), engine, states, box)
 
 
-def publisher(bus: Bus) -> Callable[[Task], Awaitable[None]]:
-    """Sends tasks to their cluster's agents."""
+@dataclass(frozen=True)
+class BusOutbox:
+    """The way to the agents over the bus."""
 
-    async def publish(task: Task) -> None:
+    bus: Bus
+
+    async def ask(self, task: Task) -> None:
+        """Store the task in its stream."""
         subject = task_subject(task.cluster_id, task.scope)
-        await bus.publish(subject, task.model_dump_json().encode(), f"{task.id}:{task.fence}")
+        await self.bus.publish(subject, task.model_dump_json().encode(), f"{task.id}:{task.fence}")
 
-    return publish
+    async def stop(self, cluster_id: UUID, stop: Stop) -> None:
+        """Tell all of the cluster's agents; whoever has the task heeds it."""
+        await self.bus.nats.publish(stop_subject(cluster_id), stop.model_dump_json().encode())

@@ -16,6 +16,7 @@ from groundplane.contracts.tasks import (
     REPORTS_SUBJECTS,
     TASKS_STREAM,
     TASKS_SUBJECTS,
+    Stop,
     Task,
     task_consumer,
     task_filter,
@@ -87,10 +88,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 async def _furnish(settings: Settings, database: Database) -> AgentConfiguration:
-    async def nowhere(_task: Task) -> None:
-        """Nothing that is made here needs an agent."""
-
-    manager = build_platform(settings, nowhere).manager
+    manager = build_platform(settings, Nowhere()).manager
     async with database.transaction() as tx:
         cluster_id = await _keep(tx, manager, CLUSTER, CLUSTER_NAME, ClusterSpec())
         for service, driver in _drivers(settings).items():
@@ -101,6 +99,18 @@ async def _furnish(settings: Settings, database: Database) -> AgentConfiguration
     tokens = Tokens.from_directory(settings.key_directory)
     _write_private(settings.agent_token_file, tokens.issue_agent(agent_id, cluster_id, AGENT_TOKEN_SECONDS))
     return AgentConfiguration(agent_id=agent_id, cluster_id=cluster_id, hosts=tuple(hosts))
+
+
+class Nowhere:
+    """An Outbox for where nothing that is made needs an agent."""
+
+    async def ask(self, task: Task) -> None:
+        """Raise: this is not to happen."""
+        raise LookupError(f"task {task.id} has nowhere to go")
+
+    async def stop(self, _cluster_id: UUID, stop: Stop) -> None:
+        """Raise: this is not to happen."""
+        raise LookupError(f"task {stop.task_id} is nowhere")
 
 
 def _drivers(settings: Settings) -> dict[str, str]:

@@ -18,7 +18,7 @@ from groundplane.kernel.database import Database, RetryableDatabaseError
 from groundplane.kernel.ending import ending
 from groundplane.kernel.settings import Settings
 from groundplane.kernel.telemetry import configure_logging
-from groundplane.processes.catalog import build_platform, publisher
+from groundplane.processes.catalog import BusOutbox, build_platform
 from groundplane.processes.migrate import WORKER_CONSUMER
 from groundplane.processes.ready import say_ready
 
@@ -32,7 +32,7 @@ async def run(settings: Settings) -> None:
     configure_logging("worker", level=settings.log_level)
     database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), "worker")
-    platform = build_platform(settings, publisher(bus))
+    platform = build_platform(settings, BusOutbox(bus))
     reconciler = Reconciler(platform.manager.kinds, platform.manager)
     inbox = Inbox(database, platform.engine, reconciler.observe)
     stop = asyncio.Event()

@@ -3,7 +3,7 @@
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 
 
 class AgentSpec(Strict):
@@ -12,11 +12,11 @@ class AgentSpec(Strict):
     cluster: Reference
 
 
-async def admit(creation: Creation, request: AgentSpec) -> AgentSpec:
+async def admit(creation: Creation, draft: Draft, request: AgentSpec) -> AgentSpec:
     """Belongs to a cluster."""
     cluster = await store.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
-    creation.cluster_id = cluster.id
-    creation.links.append((cluster.id, "cluster"))
+    draft.cluster_id = cluster.id
+    draft.links.append((cluster.id, "cluster"))
     return AgentSpec(cluster=CLUSTER.public_id(cluster.id))
 
 
@@ -29,5 +29,5 @@ AGENT = Kind(
     summary="A process that carries out a cluster's tasks on its engines.",
     spec=AgentSpec,
     create=AgentSpec,
-    admit=admit,
+    admit=one_by_one(admit),
 )

@@ -1,5 +1,6 @@
 """Hosts: the servers that virtual machines run on, and how much of each is given away."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import CheckViolationError, Tx
@@ -33,19 +34,13 @@ class HostUpdate(Strict):
     open: bool | None = None
 
 
-async def admit(creation: Creation, request: HostSpec) -> HostSpec:
+async def admit(creation: Creation, draft: Draft, request: HostSpec) -> HostSpec:
     """Belongs to a cluster; its capacity begins with nothing given away."""
     cluster = await store.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
-    creation.cluster_id, creation.host_id = cluster.id, creation.id
-    creation.links.append((cluster.id, "cluster"))
-    await creation.tx.execute(
-        "INSERT INTO host_capacity (host_id, cluster_id, open, vcpus, memory_mib) VALUES ($1, $2, $3, $4, $5)",
-        creation.id,
-        cluster.id,
-        request.open,
-        request.vcpus,
-        request.memory_mib,
-    )
+    draft.cluster_id, draft.host_id = cluster.id, draft.id
+    draft.links.append((cluster.id, "cluster"))
+    capacity = {"open": request.open, "vcpus": request.vcpus, "memory_mib": request.memory_mib}
+    creation.tx.insert("host_capacity", {"host_id": draft.id, "cluster_id": cluster.id, **capacity})
     return request.model_copy(update={"cluster": CLUSTER.public_id(cluster.id)})
 
 
@@ -67,13 +62,14 @@ async def revise(tx: Tx, resource: Resource, request: HostUpdate) -> HostSpec:
     return spec
 
 
-async def release(tx: Tx, resource: Resource) -> None:
+async def release(tx: Tx, resources: Sequence[Resource]) -> None:
     """A host with machines or pools stays: links of its pools and placements refuse."""
-    # Held first: who places a machine holds it too, so that one on its way is counted.
-    await tx.execute("SELECT FROM host_capacity WHERE host_id = $1 FOR UPDATE", resource.id)
-    if await tx.value("SELECT count(*) FROM placement WHERE host_id = $1", resource.id):
-        raise InUseError("Machines still run on this host. Delete them first.")
-    await tx.execute("DELETE FROM host_capacity WHERE host_id = $1", resource.id)
+    for resource in resources:
+        # Held first: who places a machine holds it too, so that one on its way is counted.
+        await tx.execute("SELECT FROM host_capacity WHERE host_id = $1 FOR UPDATE", resource.id)
+        if await tx.value("SELECT count(*) FROM placement WHERE host_id = $1", resource.id):
+            raise InUseError("Machines still run on this host. Delete them first.")
+        await tx.execute("DELETE FROM host_capacity WHERE host_id = $1", resource.id)
 
 
 HOST = Kind(
@@ -86,7 +82,7 @@ HOST = Kind(
     spec=HostSpec,
     create=HostSpec,
     update=HostUpdate,
-    admit=admit,
+    admit=one_by_one(admit),
     revise=revise,
     release=release,
 )

@@ -1,5 +1,6 @@
 """Pools: where a host keeps volumes, and how much of each is given away."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Name, Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
@@ -21,30 +22,26 @@ class PoolSpec(Strict):
     gib: Annotated[int, Field(ge=1, le=1 << 40)]
 
 
-async def admit(creation: Creation, request: PoolSpec) -> PoolSpec:
+async def admit(creation: Creation, draft: Draft, request: PoolSpec) -> PoolSpec:
     """Belongs to a host; its capacity begins with nothing given away."""
     host = await store.refer(creation.tx, HOST, None, request.host, field="host")
-    creation.cluster_id, creation.host_id = host.cluster_id, host.id
-    creation.links.append((host.id, "host"))
-    await creation.tx.execute(
-        "INSERT INTO pool_capacity (pool_id, host_id, cluster_id, gib) VALUES ($1, $2, $3, $4)",
-        creation.id,
-        host.id,
-        host.cluster_id,
-        request.gib,
-    )
+    draft.cluster_id, draft.host_id = host.cluster_id, host.id
+    draft.links.append((host.id, "host"))
+    place = {"host_id": host.id, "cluster_id": host.cluster_id}
+    creation.tx.insert("pool_capacity", {"pool_id": draft.id, **place, "gib": request.gib})
     return request.model_copy(update={"host": HOST.public_id(host.id)})
 
 
-async def release(tx: Tx, resource: Resource) -> None:
+async def release(tx: Tx, resources: Sequence[Resource]) -> None:
     """A pool with volumes or copies of images stays."""
-    # Held first: who places a volume holds it too, so that one on its way is counted.
-    await tx.execute("SELECT FROM pool_capacity WHERE pool_id = $1 FOR UPDATE", resource.id)
-    if await tx.value("SELECT count(*) FROM pool_share WHERE pool_id = $1", resource.id):
-        raise InUseError("Volumes still lie in this pool. Delete them first.")
-    if await tx.value("SELECT count(*) FROM image_copy WHERE pool_id = $1", resource.id):
-        raise InUseError("Copies of images still lie in this pool. Delete the images first.")
-    await tx.execute("DELETE FROM pool_capacity WHERE pool_id = $1", resource.id)
+    for resource in resources:
+        # Held first: who places a volume holds it too, so that one on its way is counted.
+        await tx.execute("SELECT FROM pool_capacity WHERE pool_id = $1 FOR UPDATE", resource.id)
+        if await tx.value("SELECT count(*) FROM pool_share WHERE pool_id = $1", resource.id):
+            raise InUseError("Volumes still lie in this pool. Delete them first.")
+        if await tx.value("SELECT count(*) FROM image_copy WHERE pool_id = $1", resource.id):
+            raise InUseError("Copies of images still lie in this pool. Delete the images first.")
+        await tx.execute("DELETE FROM pool_capacity WHERE pool_id = $1", resource.id)
 
 
 POOL = Kind(
@@ -56,6 +53,6 @@ POOL = Kind(
     summary="Where a host keeps volumes.",
     spec=PoolSpec,
     create=PoolSpec,
-    admit=admit,
+    admit=one_by_one(admit),
     release=release,
 )

@@ -5,7 +5,7 @@ from typing import Literal
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 
 
 class ProviderSpec(Strict):
@@ -16,11 +16,11 @@ class ProviderSpec(Strict):
     driver: Literal["libvirt", "ovn", "simulated"]
 
 
-async def admit(creation: Creation, request: ProviderSpec) -> ProviderSpec:
+async def admit(creation: Creation, draft: Draft, request: ProviderSpec) -> ProviderSpec:
     """Belongs to a cluster."""
     cluster = await store.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
-    creation.cluster_id = cluster.id
-    creation.links.append((cluster.id, "cluster"))
+    draft.cluster_id = cluster.id
+    draft.links.append((cluster.id, "cluster"))
     return request.model_copy(update={"cluster": CLUSTER.public_id(cluster.id)})
 
 
@@ -33,5 +33,5 @@ PROVIDER = Kind(
     summary="The engine that carries out compute, storage or network in a cluster.",
     spec=ProviderSpec,
     create=ProviderSpec,
-    admit=admit,
+    admit=one_by_one(admit),
 )

@@ -1,9 +1,9 @@
 """The worker's two loops for jobs: look at those whose time has come, and apply what agents report, in batches."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -16,6 +16,7 @@ from groundplane.kernel.database import Database, RetryableDatabaseError, Tx
 log = structlog.get_logger()
 
 DUE_AT_ONCE = 100
+M = TypeVar("M")
 
 
 async def resume_due(database: Database, engine: Engine) -> int:
@@ -40,7 +41,7 @@ async def _resume(tx: Tx, engine: Engine, job: Job) -> None:
     except Exception:
         log.exception("job.step_failed", job=str(job.id), workflow=job.workflow, step=job.step)
         await tx.execute("UPDATE job SET next_at = now() + interval '5 seconds' WHERE id = $1", job.id)
-        await jobs.note(tx, job, "step_error")
+        jobs.note(tx, job, "step_error")
 
 
 async def run_due(database: Database, engine: Engine, *, seconds: float = 0.2) -> None:
@@ -61,7 +62,8 @@ def _storable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-Handler = Callable[[Tx, Sighting | InventoryChunk | Heartbeat], Awaitable[None]]
+Observation = Sighting | InventoryChunk | Heartbeat
+Handler = Callable[[Tx, Sequence[Observation]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -73,32 +75,50 @@ class Inbox:
     observe: Handler
 
     async def apply(self, payloads: Sequence[bytes]) -> None:
-        """All messages, each in its own savepoint. Raises only if they must come again; what was applied then does no harm.
+        """All messages. Raises only if they must come again; what was applied then does no harm.
 
-        A transaction ends with a job: what the job gives back is what every create of the project waits for, so it must be
-        the last that is taken, and taken in one order.
+        Reports come first, since what is observed is news to them; each sort is applied together in one transaction.
+        Should one of them break it, each gets a transaction of its own.
         """
-        waiting = deque(payloads)
-        while waiting:
-            async with self.database.transaction() as tx:
-                while waiting and not await self._ends_job(tx, waiting.popleft()):
-                    pass
+        reports: list[tuple[bytes, Report]] = []
+        others: list[tuple[bytes, Observation]] = []
+        for payload in payloads:
+            message = await self._read(payload)
+            if isinstance(message, Report):
+                reports.append((payload, message))
+            elif message is not None:
+                others.append((payload, message))
+        await self._together(reports, self.engine.report)
+        await self._together(others, self.observe)
 
-    async def _ends_job(self, tx: Tx, payload: bytes) -> bool:
+    async def _together(self, messages: Sequence[tuple[bytes, M]], work: Callable[[Tx, Sequence[M]], Awaitable[None]]) -> None:
+        if not messages:
+            return
         try:
-            async with tx.savepoint():
-                message = MESSAGE.validate_json(payload)
-                if isinstance(message, Report):
-                    job = await self.engine.report(tx, message)
-                    return job is not None and job.ended_at is not None
-                await self.observe(tx, message)
+            async with self.database.transaction() as tx:
+                await work(tx, [message for _, message in messages])
         except RetryableDatabaseError:
             raise
         except Exception as error:
-            log.exception("report.set_aside")
+            if len(messages) == 1:
+                await self._set_aside(messages[0][0], error)
+                return
+            log.warning("messages.one_by_one", count=len(messages), exc_info=error)
+            for each in messages:
+                await self._together([each], work)
+
+    async def _read(self, payload: bytes) -> Report | Observation | None:
+        try:
+            return MESSAGE.validate_json(payload)
+        except ValueError as error:
+            await self._set_aside(payload, error)
+            return None
+
+    async def _set_aside(self, payload: bytes, error: Exception) -> None:
+        log.error("report.set_aside", exc_info=error)
+        async with self.database.transaction() as tx:
             await tx.execute(
                 "INSERT INTO report_set_aside (message, error) VALUES ($1, $2)",
                 {"text": _storable(payload.decode(errors="replace")[:100_000])},
                 _storable(repr(error)),
             )
-        return False

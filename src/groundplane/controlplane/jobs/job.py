@@ -1,7 +1,7 @@
 """A job as its row says it, and the SQL of the tables `job`, `job_event` and `change_claim`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -9,106 +9,92 @@ from uuid import UUID
 from groundplane.kernel.database import Row, Tx
 
 JobState = Literal["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED"]
+Verb = Literal["create", "update", "delete", "correct", "bulk"]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Job:
-    """One attempt at what is wanted of a resource. Mutable while a worker holds its row lock."""
+    """One attempt at what is wanted. Mutable while its row lock is held.
+
+    Once it is to be cancelled, `undo_workflow` says what undoes it, and `undoing` that this has begun.
+    """
 
     id: UUID
     workflow: str
     version: int
+    verb: Verb
     organization_id: UUID | None
     project_id: UUID | None
     resource_id: UUID
     resource_kind: str
-    parent_id: UUID | None
-    state: JobState
+    cluster_id: UUID | None = None
+    parent_id: UUID | None = None
+    state: JobState = "PENDING"
     step: str
-    attempt: int
-    data: dict[str, Any]
-    ask: dict[str, Any] | None
-    ask_fence: int | None
+    attempt: int = 1
+    data: dict[str, Any] = field(default_factory=dict)
+    ask: dict[str, Any] | None = None
+    ask_fence: int | None = None
     next_at: datetime | None
-    step_deadline: datetime | None
+    step_deadline: datetime | None = None
     deadline: datetime
-    error: dict[str, Any] | None
+    error: dict[str, Any] | None = None
     requested_by: UUID | None
     reason: str
     trace: str
     created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    undo_workflow: str | None = None
+    undo_version: int | None = None
+    undoing: bool = False
 
     @classmethod
     def from_row(cls, row: Row) -> "Job":
         """The job of a row with every column of the table."""
         return cls(**dict(row))
 
-
-COLUMNS = ", ".join(f"job.{name}" for name in Job.__dataclass_fields__)
-
-
-async def insert(tx: Tx, job: Job) -> None:
-    """Write a new job as it stands."""
-    await tx.execute(
-        """INSERT INTO job (id, workflow, version, organization_id, project_id, resource_id, resource_kind, parent_id,
-                            state, step, data, deadline, requested_by, reason, trace, next_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now())""",
-        job.id,
-        job.workflow,
-        job.version,
-        job.organization_id,
-        job.project_id,
-        job.resource_id,
-        job.resource_kind,
-        job.parent_id,
-        job.state,
-        job.step,
-        job.data,
-        job.deadline,
-        job.requested_by,
-        job.reason,
-        job.trace,
-    )
+    @property
+    def to_undo(self) -> bool:
+        """Is it to be undone, once its agent has stopped?"""
+        return self.undo_workflow is not None and not self.undoing
 
 
-async def save(tx: Tx, job: Job) -> None:
-    """Write what a move changed."""
-    await tx.execute(
-        """UPDATE job SET state = $2, step = $3, attempt = $4, data = $5, ask = $6, ask_fence = $7, next_at = $8,
-                  step_deadline = $9, error = $10, started_at = coalesce(started_at, clock_timestamp()),
-                  ended_at = CASE WHEN $2 IN ('SUCCEEDED', 'FAILED') THEN clock_timestamp() END
-           WHERE id = $1""",
-        job.id,
-        job.state,
-        job.step,
-        job.attempt,
-        job.data,
-        job.ask,
-        job.ask_fence,
-        job.next_at,
-        job.step_deadline,
-        job.error,
-    )
+_NAMES = tuple(Job.__dataclass_fields__)
+COLUMNS = ", ".join(f"job.{name}" for name in _NAMES)
+_MOVING = (
+    "state", "step", "attempt", "data", "ask", "ask_fence", "next_at", "step_deadline", "deadline", "error", "started_at",
+    "ended_at", "cancel_requested_at", "undo_workflow", "undo_version", "undoing",
+    "cluster_id",
+)  # fmt: skip
 
 
-async def note(tx: Tx, job: Job, what: str, **detail: object) -> None:
+def insert(tx: Tx, job: Job) -> None:
+    """Write a new job behind; `save` still changes it."""
+    tx.insert("job", {name: getattr(job, name) for name in _NAMES})
+
+
+def save(tx: Tx, job: Job) -> None:
+    """Write behind what a move changed."""
+    tx.update("job", job.id, {name: getattr(job, name) for name in _MOVING})
+
+
+def note(tx: Tx, job: Job, what: str, **detail: object) -> None:
     """Add a line to the job's own history."""
-    await tx.execute(
-        "INSERT INTO job_event (job_id, step, attempt, what, detail) VALUES ($1, $2, $3, $4, $5)",
-        job.id,
-        job.step,
-        job.attempt,
-        what,
-        detail,
-    )
+    tx.insert("job_event", {"job_id": job.id, "step": job.step, "attempt": job.attempt, "what": what, "detail": detail})
 
 
-async def lock(tx: Tx, job_id: UUID) -> Job | None:
-    """The job, held until the transaction ends; None when there is none."""
-    row = await tx.row(f"SELECT {COLUMNS} FROM job WHERE id = $1 FOR UPDATE", job_id)  # noqa: S608  # our own columns
-    return Job.from_row(row) if row else None
+def claim(tx: Tx, job: Job, resource_ids: Collection[UUID]) -> None:
+    """Hold the change of resources, all of whose rows the caller has locked or made, until the job ends."""
+    for resource_id in sorted(resource_ids):
+        tx.insert("change_claim", {"resource_id": resource_id, "job_id": job.id})
+
+
+async def lock(tx: Tx, job_ids: Collection[UUID]) -> Mapping[UUID, Job]:
+    """The jobs that there are of these, held in the order of their ids until the transaction ends."""
+    sql = f"SELECT {COLUMNS} FROM job WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608  # our own columns
+    return {row["id"]: Job.from_row(row) for row in await tx.fetch(sql, list(job_ids))}
 
 
 async def get(tx: Tx, job_id: UUID) -> Job | None:
@@ -117,19 +103,28 @@ async def get(tx: Tx, job_id: UUID) -> Job | None:
     return Job.from_row(row) if row else None
 
 
-async def page(tx: Tx, *, project_id: UUID | None, resource_id: UUID | None, after: UUID | None, limit: int) -> Sequence[Job]:
+async def page(
+    tx: Tx,
+    *,
+    project_id: UUID | None = None,
+    resource_id: UUID | None = None,
+    parent_id: UUID | None = None,
+    state: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> Sequence[Job]:
     """The newest jobs first, `after` being the last id of the page before. None for a filter means all."""
-    rows = await tx.fetch(
-        f"""SELECT {COLUMNS} FROM job
-            WHERE ($1::uuid IS NULL OR project_id = $1) AND ($2::uuid IS NULL OR resource_id = $2)
-              AND ($3::uuid IS NULL OR id < $3)
-            ORDER BY id DESC LIMIT $4""",  # noqa: S608  # our own columns
-        project_id,
-        resource_id,
-        after,
-        limit,
-    )
-    return [Job.from_row(row) for row in rows]
+    wanted = {"project_id": project_id, "resource_id": resource_id, "parent_id": parent_id, "state": state}
+    filters = {name: value for name, value in wanted.items() if value is not None}
+    clauses = [f"{name} = ${number}" for number, name in enumerate(filters, 1)]
+    values: list[object] = list(filters.values())
+    if after is not None:
+        values.append(after)
+        clauses.append(f"id < ${len(values)}")
+    values.append(limit)
+    where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+    sql = f"SELECT {COLUMNS} FROM job {where} ORDER BY id DESC LIMIT ${len(values)}"  # noqa: S608  # our own columns
+    return [Job.from_row(row) for row in await tx.fetch(sql, *values)]
 
 
 async def history(tx: Tx, job_id: UUID) -> Sequence[Row]:
@@ -137,9 +132,13 @@ async def history(tx: Tx, job_id: UUID) -> Sequence[Row]:
     return await tx.fetch("SELECT at, step, attempt, what, detail FROM job_event WHERE job_id = $1 ORDER BY number", job_id)
 
 
-async def touched(tx: Tx, job_id: UUID) -> Sequence[UUID]:
-    """The resources whose change this job holds."""
-    return [row["resource_id"] for row in await tx.fetch("SELECT resource_id FROM change_claim WHERE job_id = $1", job_id)]
+async def touched(tx: Tx, job_ids: Collection[UUID]) -> Mapping[UUID, Sequence[UUID]]:
+    """The resources whose change each job holds."""
+    rows = await tx.fetch("SELECT job_id, resource_id FROM change_claim WHERE job_id = ANY($1::uuid[])", list(job_ids))
+    found: dict[UUID, list[UUID]] = {job_id: [] for job_id in job_ids}
+    for row in rows:
+        found[row["job_id"]].append(row["resource_id"])
+    return found
 
 
 async def holder(tx: Tx, resource_id: UUID) -> Job | None:
@@ -149,3 +148,34 @@ async def holder(tx: Tx, resource_id: UUID) -> Job | None:
         resource_id,
     )
     return Job.from_row(row) if row else None
+
+
+async def children(tx: Tx, parent_id: UUID) -> Mapping[str, int]:
+    """How many jobs of a parent are in each state."""
+    rows = await tx.fetch("SELECT state, count(*) FROM job WHERE parent_id = $1 GROUP BY state", parent_id)
+    return {row["state"]: row["count"] for row in rows}
+
+
+async def open_children(tx: Tx, parent_id: UUID) -> Sequence[UUID]:
+    """The jobs of a parent that have not ended."""
+    rows = await tx.fetch("SELECT id FROM job WHERE parent_id = $1 AND ended_at IS NULL ORDER BY id", parent_id)
+    return [row["id"] for row in rows]
+
+
+async def first_failure(tx: Tx, parent_id: UUID) -> Mapping[str, Any] | None:
+    """The error of the first job of a parent that failed."""
+    error: Mapping[str, Any] | None = await tx.value(
+        "SELECT error FROM job WHERE parent_id = $1 AND state = 'FAILED' ORDER BY id LIMIT 1", parent_id
+    )
+    return error
+
+
+async def wake_parents(tx: Tx, parent_ids: Collection[UUID]) -> None:
+    """Let parents look at once whose last child ended here. One that somebody holds looks by itself a little later."""
+    await tx.execute(
+        """UPDATE job SET next_at = now() WHERE id IN (
+               SELECT id FROM job AS parent WHERE id = ANY($1::uuid[]) AND ended_at IS NULL
+                AND NOT EXISTS (SELECT FROM job WHERE parent_id = parent.id AND ended_at IS NULL)
+               ORDER BY id FOR UPDATE SKIP LOCKED)""",
+        sorted(parent_ids),
+    )

@@ -76,13 +76,15 @@ Step = Callable[["Tx", "Job"], Awaitable[Move]]
 class Workflow:
     """A short list of named steps; it begins with the first. A running job finishes on the version it began with.
 
-    `tries` is how often one step is tried before a transient fault ends the job; `deadline` bounds the whole job.
+    `tries` is how often one step is tried before a transient fault ends the job, `longest_pause` the ceiling of the pauses
+    between; `deadline` bounds the whole job.
     """
 
     name: str
     version: int
     steps: Mapping[str, Step]
     tries: int = 6
+    longest_pause: timedelta = timedelta(seconds=60)
     deadline: timedelta = timedelta(minutes=30)
     first: str = field(init=False)
 

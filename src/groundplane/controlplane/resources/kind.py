@@ -17,44 +17,70 @@ Namespace = Literal["tenant", "ops", "common"]
 
 
 class Maker(Protocol):
-    """What a kind may ask for while it admits a resource: what is made with it."""
+    """What a kind may ask for while it admits resources: what is made with them."""
 
-    async def create_child(self, parent: "Creation", kind: "Kind", request: BaseModel, /, *, name: str) -> Resource:
-        """A resource that is made with its parent, by the parent's own job."""
+    async def create_parts(self, whole: "Creation", kind: "Kind", request: BaseModel, /, *, suffix: str) -> Sequence["Draft"]:
+        """A part for each resource that is being made, named after it, and made by its job."""
 
-    async def keep_secret(self, tx: Tx, resource_id: UUID, organization_id: UUID | None, plain: bytes, /) -> UUID:
+    def keep_secret(self, tx: Tx, draft: "Draft", plain: bytes, /) -> UUID:
         """Store a secret of a resource, sealed; its id is what may travel."""
 
 
 @dataclass
-class Creation:
-    """A create request on its way through admission. The kind adds links, places it, and makes its children.
+class Draft:
+    """One resource that is about to be made. Its kind adds links and says where it is; `parts` are made by its job."""
 
-    `touching` gathers the ids whose change the job will hold: the resource and the children made with it; `quota` what
-    each of them takes, which is claimed at the end, since everybody in the project waits for that one row.
+    id: UUID
+    name: str
+    organization_id: UUID | None
+    project_id: UUID | None
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+    provider_reference: str | None = None
+    links: list[tuple[UUID, str]] = field(default_factory=list)
+    parts: list[UUID] = field(default_factory=list)
+
+
+@dataclass
+class Creation:
+    """A create request on its way through admission: one resource, or many that are alike but for their names.
+
+    `quota` gathers what each takes, parts too: it is claimed at the end, since everybody in the project waits for that row.
     """
 
     tx: Tx
     manager: Maker
     actor_id: UUID | None
-    id: UUID
-    organization_id: UUID | None
-    project_id: UUID | None
-    name: str
     labels: Mapping[str, str]
-    links: list[tuple[UUID, str]] = field(default_factory=list)
-    touching: list[UUID] = field(default_factory=list)
+    drafts: Sequence[Draft]
     quota: dict[UUID, Mapping[str, int]] = field(default_factory=dict)
-    cluster_id: UUID | None = None
-    host_id: UUID | None = None
-    provider_reference: str | None = None
+    written: list[Callable[[], object]] = field(default_factory=list)
+
+    @property
+    def project_id(self) -> UUID | None:
+        """Where all of it will be."""
+        return self.drafts[0].project_id
 
 
 class Admit(Protocol):
-    """Checks a create request against what is there, makes its claims, and answers the spec to store."""
+    """Checks a create request against what is there, makes its claims, and answers the spec to store of each draft."""
 
-    async def __call__(self, creation: Creation, request: Any, /) -> BaseModel:
+    async def __call__(self, creation: Creation, request: Any, /) -> Sequence[BaseModel]:
         """Raise a GroundplaneError to refuse: nothing is left of the attempt."""
+
+
+def one_by_one(admit: Callable[[Creation, Draft, Any], Awaitable[BaseModel]]) -> Admit:
+    """The admission of a kind of which nobody makes very many at once."""
+
+    async def admit_each(creation: Creation, request: Any, /) -> Sequence[BaseModel]:
+        return [await admit(creation, draft, request) for draft in creation.drafts]
+
+    return admit_each
+
+
+async def admit_anything(creation: Creation, request: BaseModel, /) -> Sequence[BaseModel]:
+    """A kind that claims nothing: what is asked for is what is stored."""
+    return [request for _ in creation.drafts]
 
 
 class Revise(Protocol):
@@ -64,11 +90,23 @@ class Revise(Protocol):
         """Raise a GroundplaneError to refuse."""
 
 
-Release = Callable[[Tx, Resource], Awaitable[None]]
+class Restore(Protocol):
+    """Takes an update back: adjusts claims, and answers the spec to go back to."""
+
+    async def __call__(self, tx: Tx, resource: Resource, reached: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """`reached` is the spec that was reached last. Raises NotCancellableError for what cannot be taken back."""
+
+
+async def restore_all(_tx: Tx, _resource: Resource, reached: Mapping[str, Any], /) -> Mapping[str, Any]:
+    """Back to what was reached last."""
+    return reached
+
+
+Release = Callable[[Tx, Sequence[Resource]], Awaitable[None]]
 Dependants = Callable[[Tx, Resource], Awaitable[Sequence[Resource]]]
 
 
-async def release_nothing(_tx: Tx, _resource: Resource) -> None:
+async def release_nothing(_tx: Tx, _resources: Sequence[Resource]) -> None:
     """A kind without claims of its own."""
 
 
@@ -92,7 +130,8 @@ class Kind:
 
     spec      what is stored as what should be; ids in it are public text
     create    the body of a create request; `update` that of a PATCH (None: only labels and the name change)
-    admit     claims and links at creation; revise the same at update; `release` gives back once absence is confirmed
+    admit     claims and links at creation; `revise` the same at update, `restore` takes that back; `release` gives back
+              what resources of the kind hold, once their absence is confirmed
     owned     what goes when this resource goes, in the same job
     quota     what it takes of its project's quota; `meters` what it uses right now
     inventory whether engines report it, and so whether it can drift; `differs` compares a spec with what is observed
@@ -106,9 +145,10 @@ class Kind:
     summary: str
     spec: type[BaseModel]
     create: type[BaseModel] | None
-    admit: Admit | None = None
+    admit: Admit = admit_anything
     update: type[BaseModel] | None = None
     revise: Revise | None = None
+    restore: Restore = restore_all
     observed: type[BaseModel] = Nothing
     release: Release = release_nothing
     owned: Dependants = no_dependants

@@ -1,6 +1,6 @@
 """Admission: what a request about a resource does in its one transaction. The front door of this service for writing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,26 +8,30 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from groundplane.controlplane.jobs import job as jobs
-from groundplane.controlplane.jobs.engine import Engine
-from groundplane.controlplane.jobs.job import Job
+from groundplane.controlplane.jobs.bulk import GATHER
+from groundplane.controlplane.jobs.engine import ChangeInProgressError, Engine, Start
+from groundplane.controlplane.jobs.job import Job, Verb
 from groundplane.controlplane.jobs.workflow import Workflow
 from groundplane.controlplane.resources import quota, store
-from groundplane.controlplane.resources.kind import Action, Creation, Kind
+from groundplane.controlplane.resources.kind import Action, Creation, Draft, Kind
 from groundplane.controlplane.resources.problems import (
     BeingDeletedError,
     InUseError,
-    NameTakenError,
+    NotRetryableError,
     ResourceNotFoundError,
     UnchangeableError,
 )
-from groundplane.controlplane.resources.resource import COLUMNS, Resource
+from groundplane.controlplane.resources.resource import COLUMNS, Resource, Status
 from groundplane.controlplane.resources.states import StateKeeper
 from groundplane.kernel.database import ForeignKeyViolationError, Tx, UniqueViolationError
-from groundplane.kernel.ids import new_id
+from groundplane.kernel.ids import format_id, new_id
 from groundplane.kernel.secrets import SecretBox
 
 CORRECTION = "drift correction"
 """The reason of jobs that nobody asked for: any wish of a user supersedes them."""
+
+MOST_AT_ONCE = 1000
+"""How many resources one request may make."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,14 @@ class Outcome:
 
     resource: Resource
     job: Job | None
+
+
+@dataclass(frozen=True)
+class BulkOutcome:
+    """What one request made, and the parent of the jobs that carry it on (None: it is done)."""
+
+    resources: Sequence[Resource]
+    parent: Job | None
 
 
 @dataclass(frozen=True)
@@ -61,44 +73,55 @@ class ResourceManager:
         resource_id: UUID | None = None,
     ) -> Outcome:
         """Admit a new resource. Raises the kind's errors, NameTakenError, QuotaExceededError."""
-        creation = Creation(
-            tx=tx,
-            manager=self,
-            actor_id=actor_id,
-            id=resource_id or new_id(),
-            organization_id=organization_id,
-            project_id=project_id,
-            name=name,
-            labels=labels,
-        )
-        resource = await self._admit_named(creation, kind, request)
-        if kind.on_create is None:
-            await self.states.observe(tx, resource, {}, reason="created")
-            await self._claim_quota(creation)
-            return Outcome(resource, None)
-        touching = [resource.id, *creation.touching]
-        job = await self._start(tx, kind.on_create, resource, touching, actor_id, f"create {kind.name}")
-        await self._claim_quota(creation)
-        return Outcome(await store.load(tx, resource.id), job)
+        draft = Draft(resource_id or new_id(), name, organization_id, project_id)
+        creation = Creation(tx, self, actor_id, labels, [draft])
+        (resource,) = await self._admit(creation, kind, request)
+        job = await self._start_create(creation, kind, resource, draft) if kind.on_create else None
+        self._claim_quota(creation)
+        return Outcome(resource, job)
 
-    async def create_child(self, parent: Creation, kind: Kind, request: BaseModel, *, name: str) -> Resource:
-        """A resource that is made with its parent, by the parent's own job."""
-        creation = Creation(
-            tx=parent.tx,
-            manager=self,
-            actor_id=parent.actor_id,
-            id=new_id(),
-            organization_id=parent.organization_id,
-            project_id=parent.project_id,
-            name=name,
-            labels={},
-            cluster_id=parent.cluster_id,
-            host_id=parent.host_id,
-        )
-        child = await self._admit(creation, kind, request, settled=False)
-        parent.touching += [child.id, *creation.touching]
-        parent.quota.update(creation.quota)
-        return child
+    async def create_many(
+        self,
+        tx: Tx,
+        kind: Kind,
+        request: BaseModel,
+        *,
+        name: str,
+        count: int,
+        labels: Mapping[str, str],
+        actor_id: UUID | None,
+        organization_id: UUID | None,
+        project_id: UUID | None,
+    ) -> BulkOutcome:
+        """Admit `count` resources, `name`-1 to `name`-`count`, all or none of them, each with a job under one parent."""
+        drafts = [Draft(new_id(), f"{name}-{number}", organization_id, project_id) for number in range(1, count + 1)]
+        creation = Creation(tx, self, actor_id, labels, drafts)
+        resources = await self._admit(creation, kind, request)
+        parent = None
+        if kind.on_create is not None and project_id is not None:
+            parent = await self._start_parent(creation, f"create {count} {kind.plural}", organization_id, project_id)
+            for resource, draft in zip(resources, drafts, strict=True):
+                await self._start_create(creation, kind, resource, draft, parent_id=parent.id)
+        self._claim_quota(creation)
+        return BulkOutcome(resources, parent)
+
+    async def create_parts(self, whole: Creation, kind: Kind, request: BaseModel, *, suffix: str) -> Sequence[Draft]:
+        """A part for each resource that is being made, named after it, and made by its job."""
+        drafts = [
+            Draft(
+                new_id(), _part(draft.name, suffix), draft.organization_id, draft.project_id,
+                cluster_id=draft.cluster_id, host_id=draft.host_id,
+            )
+            for draft in whole.drafts
+        ]  # fmt: skip
+        creation = Creation(whole.tx, self, whole.actor_id, {}, drafts)
+        specs = await kind.admit(creation, request)
+        # Their rows come after the whole's: should both names be taken, the refusal speaks of the one that the user chose.
+        whole.written.append(lambda: self._write(creation, kind, specs))
+        for draft, part in zip(whole.drafts, drafts, strict=True):
+            draft.parts += [part.id, *part.parts]
+        whole.quota |= creation.quota | {draft.id: kind.quota(spec) for draft, spec in zip(drafts, specs, strict=True)}
+        return drafts
 
     async def update(
         self,
@@ -145,35 +168,55 @@ class ResourceManager:
         for child in owned:
             await self._supersede(tx, await jobs.holder(tx, child.id), kind)
         # Held before the links go: who deletes a part by itself holds it, and waits for its links.
-        for child in sorted(owned, key=lambda each: each.id):
-            await self.lock(tx, child.id)
-            await store.unlink(tx, resource.id, child.id)
+        owned = [await self.lock(tx, child.id) for child in sorted(owned, key=lambda each: each.id)]
+        await store.unlink(tx, resource.id, [child.id for child in owned])
         for leaving in sorted((resource, *owned), key=lambda each: each.id):  # rows are locked in one order everywhere
             await self._want_absent(tx, leaving, actor_id)
         if kind.on_delete is None:
             await self.states.bury(tx, [await self.lock(tx, resource.id)], job_id=None, changed_by=actor_id)
             return Outcome(await store.load(tx, resource.id), None)
         touching = [resource.id, *(child.id for child in owned)]
-        job = await self._start(tx, kind.on_delete, resource, touching, actor_id, f"delete {kind.name}")
+        job = await self._start(tx, kind.on_delete, "delete", resource, touching, actor_id, f"delete {kind.name}")
         return Outcome(await store.load(tx, resource.id), job)
 
     async def correct(self, tx: Tx, kind: Kind, resource: Resource) -> Job | None:
-        """Start the job that brings the engine back to what is wanted; None if the kind has no such road."""
+        """Start the job that brings the engine back to what is wanted; None if the kind has no such road.
+
+        The caller has locked the resource's row. Raises ChangeInProgressError.
+        """
         workflow = kind.on_delete if resource.wanted == "absent" else kind.on_update or kind.on_create
         if workflow is None:
             return None
-        return await self._start(tx, workflow, resource, [resource.id], None, CORRECTION)
+        return await self._start(tx, workflow, "correct", resource, [resource.id], None, CORRECTION)
 
-    async def keep_secret(self, tx: Tx, resource_id: UUID, organization_id: UUID | None, plain: bytes) -> UUID:
+    async def retry(self, tx: Tx, job: Job, *, actor_id: UUID | None) -> Job:
+        """Another attempt at what a failed job was for, or at once the next try of one that waits for it.
+
+        The job's row is locked by the caller. Raises NotRetryableError, ChangeInProgressError.
+        """
+        if job.ended_at is None:
+            if job.state != "RETRYING":
+                raise NotRetryableError(f"The job is {job.state}: it is at work already. Wait for it, or cancel it.")
+            return await self.engine.retry_now(tx, job)
+        kind = self.kinds[job.resource_kind]
+        if job.state != "FAILED" or job.verb == "bulk":
+            raise NotRetryableError(f"The job is {job.state}; only single jobs that failed are tried again.")
+        resource = await self.lock(tx, job.resource_id)
+        workflow = {"delete": kind.on_delete, "create": kind.on_create}.get(job.verb, kind.on_update or kind.on_create)
+        if resource.deleted_at is not None or (resource.wanted == "absent") != (job.verb == "delete") or workflow is None:
+            raise NotRetryableError("What the job was for is not wanted any more. Ask for it anew.")
+        parts = await kind.owned(tx, resource) if job.verb in {"create", "delete"} else ()
+        for part in sorted(parts, key=lambda each: each.id):
+            await self.lock(tx, part.id)
+        touching = [resource.id, *(part.id for part in parts)]
+        return await self._start(tx, workflow, job.verb, resource, touching, actor_id, f"retry of {job.workflow}")
+
+    def keep_secret(self, tx: Tx, draft: Draft, plain: bytes) -> UUID:
         """Store a secret of a resource, sealed; its id is what may travel."""
         secret_id = new_id()
-        await tx.execute(
-            "INSERT INTO secret (id, resource_id, organization_id, envelope) VALUES ($1, $2, $3, $4)",
-            secret_id,
-            resource_id,
-            organization_id,
-            self.box.seal(plain, secret_id.bytes),
-        )
+        envelope = "\\x" + self.box.seal(plain, secret_id.bytes).hex()
+        row = {"id": secret_id, "resource_id": draft.id, "organization_id": draft.organization_id, "envelope": envelope}
+        tx.insert("secret", {**row, "created_at": tx.now})
         return secret_id
 
     async def lock(self, tx: Tx, resource_id: UUID) -> Resource:
@@ -181,41 +224,81 @@ class ResourceManager:
         row = await tx.one(f"SELECT {COLUMNS} FROM resource WHERE id = $1 FOR UPDATE", resource_id)  # noqa: S608
         return Resource.from_row(row)
 
-    async def _admit_named(self, creation: Creation, kind: Kind, request: BaseModel) -> Resource:
-        try:
-            return await self._admit(creation, kind, request, settled=kind.on_create is None)
-        except NameTakenError as error:
-            # Parts are named after the whole and made first: speak of the name that the user chose.
-            if await store.find(creation.tx, kind, creation.project_id, creation.name) is None:
-                raise
-            raise store.name_taken(kind, creation.name) from error
+    async def _admit(self, creation: Creation, kind: Kind, request: BaseModel) -> Sequence[Resource]:
+        specs = await kind.admit(creation, request)
+        resources = self._write(creation, kind, specs)
+        for write_parts in creation.written:
+            write_parts()
+        creation.quota |= {draft.id: kind.quota(spec) for draft, spec in zip(creation.drafts, specs, strict=True)}
+        if kind.on_create is None:
+            for resource in resources:
+                await self.states.observe(creation.tx, resource, {}, reason="created")
+        return resources
 
-    async def _admit(self, creation: Creation, kind: Kind, request: BaseModel, *, settled: bool) -> Resource:
-        spec = await kind.admit(creation, request) if kind.admit else request
-        status = "active" if settled else "creating"
-        resource = await store.insert(
-            creation.tx, creation, kind, spec.model_dump(mode="json"), status=status, reason=f"create {kind.name}"
-        )
-        creation.quota[creation.id] = kind.quota(spec)
-        return resource
+    def _write(self, creation: Creation, kind: Kind, specs: Sequence[BaseModel]) -> Sequence[Resource]:
+        status: Status = "active" if kind.on_create is None else "creating"
+        return [
+            store.insert(creation.tx, kind, creation, draft, spec.model_dump(mode="json"), status=status)
+            for draft, spec in zip(creation.drafts, specs, strict=True)
+        ]
 
-    async def _claim_quota(self, creation: Creation) -> None:
+    def _claim_quota(self, creation: Creation) -> None:
         if creation.project_id is not None:
-            await quota.claim(creation.tx, creation.project_id, creation.quota)
+            quota.claim(creation.tx, creation.project_id, creation.quota)
+
+    async def _start_parent(self, creation: Creation, reason: str, organization_id: UUID | None, project_id: UUID) -> Job:
+        wish = Start(
+            workflow=GATHER,
+            verb="bulk",
+            resource_id=project_id,
+            resource_kind="project",
+            organization_id=organization_id,
+            project_id=project_id,
+            touching=(),
+            requested_by=creation.actor_id,
+            reason=reason,
+        )
+        return await self.engine.start(creation.tx, wish)
+
+    async def _start_create(
+        self, creation: Creation, kind: Kind, resource: Resource, draft: Draft, *, parent_id: UUID | None = None
+    ) -> Job:
+        assert kind.on_create is not None  # noqa: S101  # asked by the callers
+        touching = [draft.id, *draft.parts]
+        reason = f"create {kind.name}"
+        return await self._start(
+            creation.tx, kind.on_create, "create", resource, touching, creation.actor_id, reason, parent_id=parent_id
+        )
 
     async def _start(
-        self, tx: Tx, workflow: Workflow, resource: Resource, touching: list[UUID], actor_id: UUID | None, reason: str
+        self,
+        tx: Tx,
+        workflow: Workflow,
+        verb: Verb,
+        resource: Resource,
+        touching: Sequence[UUID],
+        actor_id: UUID | None,
+        reason: str,
+        *,
+        parent_id: UUID | None = None,
     ) -> Job:
+        if verb != "create":
+            await self._refuse_second_change(tx, touching)
         return await self.engine.start(
             tx,
-            workflow,
-            resource_id=resource.id,
-            resource_kind=resource.kind,
-            organization_id=resource.organization_id,
-            project_id=resource.project_id,
-            touching=touching,
-            requested_by=actor_id,
-            reason=reason,
+            Start(
+                workflow=workflow,
+                verb=verb,
+                resource_id=resource.id,
+                resource_kind=resource.kind,
+                organization_id=resource.organization_id,
+                project_id=resource.project_id,
+                cluster_id=resource.cluster_id,
+                touching=touching,
+                requested_by=actor_id,
+                reason=reason,
+                parent_id=parent_id,
+            ),
         )
 
     async def _respec(
@@ -235,7 +318,7 @@ class ResourceManager:
         resource = Resource.from_row(row)
         if kind.on_update is None:
             return Outcome(resource, None)
-        job = await self._start(tx, kind.on_update, resource, [resource_id], actor_id, reason)
+        job = await self._start(tx, kind.on_update, "update", resource, [resource_id], actor_id, reason)
         return Outcome(await store.load(tx, resource_id), job)
 
     async def _rename(
@@ -259,19 +342,15 @@ class ResourceManager:
                     f"update {kind.name}",
                 )
         except UniqueViolationError as error:
-            raise store.name_taken(kind, name or resource.name) from error
+            raise store.name_taken(kind.name, name or resource.name) from error
         if labels is not None:
-            await store.write_labels(tx, kind, resource.id, resource.organization_id, labels)
+            await tx.execute("DELETE FROM label WHERE resource_id = $1", resource.id)
+            store.write_labels(tx, kind, resource.id, resource.organization_id, labels)
 
     async def _want_absent(self, tx: Tx, resource: Resource, actor_id: UUID | None) -> None:
         try:
             async with tx.savepoint():
-                await tx.execute(
-                    """UPDATE resource SET wanted = 'absent', linkable = false, status = 'deleting', changed_by = $2,
-                              generation = generation + 1, reason = 'delete' WHERE id = $1""",
-                    resource.id,
-                    actor_id,
-                )
+                tx.update("resource", resource.id, {**store.absent(resource), "changed_by": actor_id, "reason": "delete"})
         except ForeignKeyViolationError as error:
             await self._refuse_in_use(tx, resource, error)
 
@@ -296,6 +375,16 @@ class ResourceManager:
         if running is not None and running.reason == CORRECTION:
             await self.engine.supersede(tx, running.id, reason="a newer wish")
 
+    async def _refuse_second_change(self, tx: Tx, touching: Sequence[UUID]) -> None:
+        """Raise ChangeInProgressError when another job is changing one of them; the caller has locked their rows."""
+        for resource_id in touching:
+            other = await jobs.holder(tx, resource_id)
+            if other is not None:
+                text = format_id("job", other.id)
+                raise ChangeInProgressError(
+                    f"Job {text} is changing this resource. Wait until it ended, or delete the resource.", context={"job": text}
+                )
+
     async def _lock_wanted(self, tx: Tx, resource_id: UUID) -> Resource:
         """The resource, held; after its job, as everywhere. Raises BeingDeletedError, ResourceNotFoundError."""
         resource = await self.lock(tx, resource_id)
@@ -304,3 +393,7 @@ class ResourceManager:
         if resource.wanted == "absent":
             raise BeingDeletedError
         return resource
+
+
+def _part(name: str, suffix: str) -> str:
+    return f"{name[: 62 - len(suffix)].rstrip('-')}-{suffix}"

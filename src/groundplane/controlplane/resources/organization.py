@@ -1,7 +1,9 @@
 """Organizations: the tenants. Made by the platform's administrators."""
 
+from collections.abc import Sequence
+
 from groundplane.controlplane.resources.fields import Strict, Text
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
@@ -14,21 +16,22 @@ class OrganizationSpec(Strict):
     description: Text = ""
 
 
-async def admit(creation: Creation, request: OrganizationSpec) -> OrganizationSpec:
+async def admit(_creation: Creation, draft: Draft, request: OrganizationSpec) -> OrganizationSpec:
     """An organization belongs to itself, so that the same question finds it and what is in it."""
-    if creation.organization_id is not None:
+    if draft.organization_id is not None:
         raise GroundplaneError
-    creation.organization_id = creation.id
+    draft.organization_id = draft.id
     return request
 
 
-async def release(tx: Tx, resource: Resource) -> None:
-    """Refuse while the organization still has projects."""
-    living = await tx.value(
-        "SELECT count(*) FROM resource WHERE organization_id = $1 AND id <> $1 AND deleted_at IS NULL", resource.id
-    )
-    if living:
-        raise InUseError(f"Organization {resource.name} still has {living} resources. Delete its projects first.")
+async def release(tx: Tx, resources: Sequence[Resource]) -> None:
+    """Refuse while an organization still has projects."""
+    for resource in resources:
+        living = await tx.value(
+            "SELECT count(*) FROM resource WHERE organization_id = $1 AND id <> $1 AND deleted_at IS NULL", resource.id
+        )
+        if living:
+            raise InUseError(f"Organization {resource.name} still has {living} resources. Delete its projects first.")
 
 
 ORGANIZATION = Kind(
@@ -40,6 +43,6 @@ ORGANIZATION = Kind(
     summary="A tenant: owns projects, users' roles and what they cost.",
     spec=OrganizationSpec,
     create=OrganizationSpec,
-    admit=admit,
+    admit=one_by_one(admit),
     release=release,
 )

@@ -47,6 +47,12 @@ class QuotaExceededError(ConflictError):
     title = "Over quota"
 
 
+class NotRetryableError(ConflictError):
+    """This job cannot be tried again. Read it to see how it ended, and ask anew."""
+
+    code = "not_retryable"
+
+
 class UnchangeableError(InvalidRequestError):
     """This cannot be changed. Create a new resource instead."""
 

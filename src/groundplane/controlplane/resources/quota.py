@@ -1,7 +1,7 @@
 """Quota: a row of usage per project, claimed in the request's own transaction, given back when absence is confirmed."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from groundplane.controlplane.resources.problems import QuotaExceededError, ResourceNotFoundError
@@ -29,21 +29,41 @@ _WITHIN = " AND ".join(
 _LIMIT = "quota_limit.scope_id = coalesce((SELECT scope_id FROM quota_limit WHERE scope_id = $1), $3)"
 
 
-async def open_account(tx: Tx, scope_id: UUID) -> None:
+def open_account(tx: Tx, scope_id: UUID) -> None:
     """A new project begins with nothing used."""
-    await tx.execute("INSERT INTO quota_usage (scope_id) VALUES ($1)", scope_id)
+    tx.insert("quota_usage", {"scope_id": scope_id})
 
 
-async def claim(tx: Tx, scope_id: UUID, claims: Mapping[UUID, Mapping[str, int]]) -> None:
-    """Take of the scope's quota what each resource needs. Raises QuotaExceededError, naming what is over.
+def claim(tx: Tx, scope_id: UUID, claims: Mapping[UUID, Mapping[str, int]]) -> None:
+    """Take of the scope's quota what each new resource needs: written behind, the usage itself last of all in the transaction.
 
-    The usage row is the hottest row of a project: claim it last, and once.
+    That row is the hottest of a project. Raises, when it is taken, QuotaExceededError, naming what is over.
     """
-    amounts: Counter[str] = Counter()
-    for amount in claims.values():
-        amounts.update(amount)
-    if not amounts:
+    held = {resource_id: amounts for resource_id, amounts in claims.items() if amounts}
+    if not held:
         return
+    for resource_id, amounts in held.items():
+        tx.insert("quota_claim", {"resource_id": resource_id, "scope_id": scope_id, "amounts": amounts})
+    total: Counter[str] = Counter()
+    for amounts in held.values():
+        total.update(amounts)
+    tx.last.append(lambda: _take(tx, scope_id, total))
+
+
+async def claim_more(tx: Tx, scope_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
+    """Take more for a resource that holds some already; otherwise as `claim`."""
+    await tx.execute(
+        """UPDATE quota_claim AS held SET amounts = (
+               SELECT jsonb_object_agg(key, coalesce((held.amounts ->> key)::bigint, 0) + coalesce(($2::jsonb ->> key)::bigint, 0))
+               FROM jsonb_object_keys(held.amounts || $2::jsonb) AS key)
+           WHERE resource_id = $1""",
+        resource_id,
+        amounts,
+    )
+    tx.last.append(lambda: _take(tx, scope_id, amounts))
+
+
+async def _take(tx: Tx, scope_id: UUID, amounts: Mapping[str, int]) -> None:
     claimed = await tx.execute(
         f"UPDATE quota_usage AS usage SET {_SET} FROM quota_limit "  # noqa: S608  # our own dimensions
         f"WHERE usage.scope_id = $1 AND {_LIMIT} AND {_WITHIN}",
@@ -53,25 +73,21 @@ async def claim(tx: Tx, scope_id: UUID, claims: Mapping[UUID, Mapping[str, int]]
     )
     if not claimed:
         await _refuse(tx, scope_id, amounts)
-    await tx.many(
-        """INSERT INTO quota_claim AS held (resource_id, scope_id, amounts) VALUES ($1, $2, $3)
-           ON CONFLICT (resource_id) DO UPDATE SET amounts = (
-               SELECT jsonb_object_agg(key, coalesce((held.amounts ->> key)::bigint, 0)
-                                            + coalesce((excluded.amounts ->> key)::bigint, 0))
-               FROM jsonb_object_keys(held.amounts || excluded.amounts) AS key)""",
-        [(resource_id, scope_id, amount) for resource_id, amount in claims.items() if amount],
+
+
+async def release(tx: Tx, resource_ids: Collection[UUID]) -> None:
+    """Give back all that the resources hold, scope by scope in the order of their ids; nothing if they hold nothing."""
+    rows = await tx.fetch(
+        "DELETE FROM quota_claim WHERE resource_id = ANY($1::uuid[]) RETURNING scope_id, amounts", list(resource_ids)
     )
-
-
-async def release(tx: Tx, resource_id: UUID) -> None:
-    """Give back all that the resource holds; nothing if it holds nothing."""
-    held = await tx.row("DELETE FROM quota_claim WHERE resource_id = $1 RETURNING scope_id, amounts", resource_id)
-    if held is not None:
-        amounts = {name: -value for name, value in held["amounts"].items()}
+    given: dict[UUID, Counter[str]] = {}
+    for row in rows:
+        given.setdefault(row["scope_id"], Counter()).subtract(row["amounts"])
+    for scope_id in sorted(given):
         await tx.execute(
             f"UPDATE quota_usage AS usage SET {_SET} WHERE usage.scope_id = $1",  # noqa: S608  # our own dimensions
-            held["scope_id"],
-            amounts,
+            scope_id,
+            given[scope_id],
         )
 
 

@@ -1,5 +1,6 @@
 """A resource as its row says it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -36,7 +37,7 @@ class Resource:
     deleted_at: datetime | None
 
     @classmethod
-    def from_row(cls, row: Row) -> "Resource":
+    def from_row(cls, row: Row | Mapping[str, Any]) -> "Resource":
         """The resource of a row with at least these columns."""
         return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 

@@ -1,90 +1,91 @@
 """The SQL of the tables resource, label and link."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind
 from groundplane.controlplane.resources.problems import NameTakenError, ReferenceNotFoundError, ResourceNotFoundError
-from groundplane.controlplane.resources.resource import COLUMNS, Resource
-from groundplane.kernel.database import ForeignKeyViolationError, Row, Tx, UniqueViolationError
+from groundplane.controlplane.resources.resource import COLUMNS, Resource, Status
+from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.ids import parse_id
 
 
-async def insert(tx: Tx, creation: Creation, kind: Kind, spec: Mapping[str, Any], *, status: str, reason: str) -> Resource:
-    """Write the row, its labels and its links. Raises NameTakenError."""
-    scope_id = creation.project_id if kind.name != "project" else creation.organization_id
+def insert(tx: Tx, kind: Kind, creation: Creation, draft: Draft, spec: Mapping[str, Any], *, status: Status) -> Resource:
+    """Write the row, its labels and its links behind. Raises, when they are written, NameTakenError, ReferenceNotFoundError."""
+    resource = Resource(
+        id=draft.id, kind=kind.name, organization_id=draft.organization_id, project_id=draft.project_id, name=draft.name,
+        status=status, wanted="present", labels=dict(creation.labels), spec=dict(spec), observed={},
+        provider_reference=draft.provider_reference, cluster_id=draft.cluster_id, host_id=draft.host_id, generation=1,
+        observed_generation=1 if status == "active" else 0, revision=1, fence=0, created_at=tx.now, updated_at=tx.now,
+        deleted_at=None,
+    )  # fmt: skip
+    tx.insert(
+        "resource",
+        {**vars(resource), "scope_id": scope_of(kind, draft.organization_id, draft.project_id),
+         "linkable": True, "spec_version": 1, "changed_by": creation.actor_id, "reason": f"create {kind.name}"},
+    )  # fmt: skip
+    tx.refuse({"resource_name": _name_taken, **GOING})
+    write_labels(tx, kind, draft.id, draft.organization_id, creation.labels)
+    for target_id, role in draft.links:
+        link(tx, draft.id, target_id, role)
+    return resource
+
+
+def scope_of(kind: Kind, organization_id: UUID | None, project_id: UUID | None) -> UUID | None:
+    """Where a kind's names are unique: in the project, in the organization, or everywhere."""
     if kind.name == "organization":
-        scope_id = None
-    try:
-        async with tx.savepoint():
-            row = await tx.one(
-                f"""INSERT INTO resource (id, kind, organization_id, project_id, scope_id, name, status, labels, spec,
-                        cluster_id, host_id, provider_reference, observed_generation, changed_by, reason)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-                    RETURNING {COLUMNS}""",  # noqa: S608  # our own columns
-                creation.id,
-                kind.name,
-                creation.organization_id,
-                creation.project_id,
-                scope_id,
-                creation.name,
-                status,
-                creation.labels,
-                spec,
-                creation.cluster_id,
-                creation.host_id,
-                creation.provider_reference,
-                1 if status == "active" else 0,
-                creation.actor_id,
-                reason,
-            )
-    except UniqueViolationError as error:
-        raise name_taken(kind, creation.name) from error
-    await write_labels(tx, kind, creation.id, creation.organization_id, creation.labels)
-    for target_id, role in creation.links:
-        await link(tx, creation.id, target_id, role)
-    return Resource.from_row(row)
+        return None
+    return organization_id if kind.name == "project" else project_id
 
 
-def name_taken(kind: Kind, name: str) -> NameTakenError:
+def name_taken(kind: str, name: str) -> NameTakenError:
     """The refusal of a name that a living resource has."""
     return NameTakenError(
-        f"There is already a {kind.name.replace('_', ' ')} named {name!r}. Choose another name, or delete that one first.",
+        f"There is already a {kind.replace('_', ' ')} named {name!r}. Choose another name, or delete that one first.",
         context={"name": name},
     )
 
 
-async def write_labels(tx: Tx, kind: Kind, resource_id: UUID, organization_id: UUID | None, labels: Mapping[str, str]) -> None:
-    """Replace the searchable copy of a resource's labels."""
-    await tx.execute("DELETE FROM label WHERE resource_id = $1", resource_id)
-    await tx.many(
-        "INSERT INTO label (resource_id, organization_id, kind, key, value) VALUES ($1, $2, $3, $4, $5)",
-        [(resource_id, organization_id, kind.name, key, value) for key, value in labels.items()],
-    )
+_TAKEN = re.compile(r"=\((\w+), .*, (.*)\) already exists")
 
 
-async def link(tx: Tx, source_id: UUID, target_id: UUID, role: str) -> None:
-    """`source` uses `target` as `role` from now on; the target cannot be deleted meanwhile.
-
-    Raises ReferenceNotFoundError when the target is going; the transaction is of no more use then.
-    """
-    try:
-        await tx.execute(
-            "INSERT INTO link (source_id, target_id, role) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            source_id,
-            target_id,
-            role,
-        )
-    except ForeignKeyViolationError as error:
-        raise ReferenceNotFoundError(
-            f"The {role.replace('_', ' ')} that the request refers to is being deleted. Choose another one."
-        ) from error
+def _name_taken(error: Exception) -> NameTakenError:
+    """PostgreSQL says which key there is already: (kind, scope, name)."""
+    found = _TAKEN.search(str(getattr(error, "detail", "")))
+    return name_taken(found[1], found[2]) if found else NameTakenError()
 
 
-async def unlink(tx: Tx, source_id: UUID, target_id: UUID | None = None) -> None:
-    """`source` uses `target` (or anything at all) no more."""
-    await tx.execute("DELETE FROM link WHERE source_id = $1 AND ($2::uuid IS NULL OR target_id = $2)", source_id, target_id)
+def _going(_error: Exception) -> ReferenceNotFoundError:
+    return ReferenceNotFoundError("Something that the request refers to is being deleted. Choose another one.")
+
+
+GOING = {"link_target": _going}
+"""What it means that a link cannot be made."""
+
+
+def write_labels(tx: Tx, kind: Kind, resource_id: UUID, organization_id: UUID | None, labels: Mapping[str, str]) -> None:
+    """Write the searchable copy of a resource's labels behind; of one that has none yet."""
+    for key, value in labels.items():
+        row = {"resource_id": resource_id, "organization_id": organization_id, "kind": kind.name, "key": key, "value": value}
+        tx.insert("label", row)
+
+
+def link(tx: Tx, source_id: UUID, target_id: UUID, role: str) -> None:
+    """`source` uses `target` as `role` from now on; the target cannot be deleted meanwhile. Written behind."""
+    tx.insert("link", {"source_id": source_id, "target_id": target_id, "role": role, "target_linkable": True})
+
+
+async def unlink(tx: Tx, source_id: UUID, target_ids: Collection[UUID]) -> None:
+    """`source` uses these targets no more."""
+    await tx.execute("DELETE FROM link WHERE source_id = $1 AND target_id = ANY($2::uuid[])", source_id, list(target_ids))
+
+
+def absent(resource: Resource) -> dict[str, Any]:
+    """What changes of a resource that shall be no more: nobody may link to it from now on."""
+    return {"wanted": "absent", "linkable": False, "status": "deleting", "generation": resource.generation + 1}
 
 
 async def users_of(tx: Tx, resource_id: UUID) -> Sequence[Row]:
@@ -107,8 +108,33 @@ async def uses(tx: Tx, resource_id: UUID) -> Sequence[Row]:
 
 async def load(tx: Tx, resource_id: UUID) -> Resource:
     """Any resource, deleted ones too. For steps and reports, which know that it is there."""
+    if (fresh := tx.pending("resource", resource_id)) is not None:
+        return Resource.from_row(fresh)
     row = await tx.one(f"SELECT {COLUMNS} FROM resource WHERE id = $1", resource_id)  # noqa: S608  # our own columns
     return Resource.from_row(row)
+
+
+async def recall(tx: Tx, resource_ids: Collection[UUID]) -> Mapping[UUID, Resource]:
+    """Resources as this transaction has seen them first; those that it has not are read, all at once.
+
+    For what does not change, or not while the caller holds it.
+    """
+    found = {each: Resource.from_row(row) for each in resource_ids if (row := tx.pending("resource", each)) is not None}
+    found |= {each: tx.read[each] for each in resource_ids if each in tx.read}
+    if missing := [each for each in resource_ids if each not in found]:
+        sql = f"SELECT {COLUMNS} FROM resource WHERE id = ANY($1::uuid[])"  # noqa: S608  # our own columns
+        for row in await tx.fetch(sql, missing):
+            found[row["id"]] = tx.read[row["id"]] = Resource.from_row(row)
+    return found
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A resource that a request's field refers to, by public id or by name."""
+
+    kind: Kind
+    reference: str
+    field: str
 
 
 async def find(
@@ -116,17 +142,21 @@ async def find(
 ) -> Resource | None:
     """A living resource by public id or by name, within a project, an organization, or the platform (both None)."""
     resource_id = parse_id(kind.prefix, reference)
-    # The name is looked for too when it has the shape of an id: names may be anything that fits.
+    where, values = ["kind = $1", "deleted_at IS NULL"], [kind.name, reference, resource_id]
+    for column, value in (("project_id", project_id), ("organization_id", organization_id)):
+        if value is not None:
+            values.append(value)
+            where.append(f"{column} = ${len(values)}")
+    scope = scope_of(kind, organization_id, project_id)
+    by_name = "name = $2 AND " + ("true" if kind.name == "project" and scope is None else "scope_id IS NULL")
+    if scope is not None:
+        values.append(scope)
+        by_name = f"name = $2 AND scope_id = ${len(values)}"
+    place = " AND ".join(where)
     row = await tx.row(
-        f"""SELECT {COLUMNS} FROM resource
-            WHERE kind = $1 AND deleted_at IS NULL AND ($3::uuid IS NULL OR project_id = $3)
-              AND ($5::uuid IS NULL OR organization_id = $5)
-              AND (id = $4 OR name = $2) ORDER BY id = $4 DESC LIMIT 1""",  # noqa: S608  # our own columns
-        kind.name,
-        reference,
-        project_id,
-        resource_id,
-        organization_id,
+        f"""(SELECT {COLUMNS} FROM resource WHERE id = $3 AND {place})
+            UNION ALL (SELECT {COLUMNS} FROM resource WHERE {by_name} AND {place}) LIMIT 1""",  # noqa: S608  # our own columns
+        *values,
     )
     return Resource.from_row(row) if row else None
 
@@ -141,14 +171,44 @@ async def get(tx: Tx, kind: Kind, project_id: UUID | None, reference: str, *, or
 
 async def refer(tx: Tx, kind: Kind, project_id: UUID | None, reference: str, *, field: str) -> Resource:
     """What a request's field refers to: it must be there and wanted. Raises ReferenceNotFoundError."""
-    resource = await find(tx, kind, project_id, reference)
-    if resource is None or resource.wanted == "absent":
-        noun = kind.name.replace("_", " ")
-        raise ReferenceNotFoundError(
-            f"{field}: there is no {noun} {reference!r} in this project. Create it first, or correct the reference.",
-            context={"field": field, "kind": kind.name, "reference": reference},
-        )
+    (resource,) = await refer_all(tx, project_id, [Wish(kind, reference, field)])
     return resource
+
+
+async def refer_all(tx: Tx, project_id: UUID | None, wishes: Sequence[Wish]) -> Sequence[Resource]:
+    """What all fields of a request refer to, in one question. Raises ReferenceNotFoundError for the first that is not there."""
+    if not wishes:
+        return []
+    scope = "scope_id IS NULL" if project_id is None else "scope_id = $1"
+    within = "true" if project_id is None else "project_id = $1"
+    rows = await tx.fetch(
+        f"""SELECT number, found.* FROM unnest($2::text[], $3::text[], $4::uuid[])
+                 WITH ORDINALITY AS wish (of_kind, of_name, of_id, number)
+            CROSS JOIN LATERAL (
+                (SELECT {COLUMNS} FROM resource WHERE id = of_id AND kind = of_kind AND deleted_at IS NULL AND {within})
+                UNION ALL
+                (SELECT {COLUMNS} FROM resource WHERE kind = of_kind AND name = of_name AND deleted_at IS NULL AND {scope})
+                LIMIT 1) AS found
+            WHERE $1::uuid IS NULL OR found.project_id = $1""",  # noqa: S608  # our own columns
+        project_id,
+        [wish.kind.name for wish in wishes],
+        [wish.reference for wish in wishes],
+        [parse_id(wish.kind.prefix, wish.reference) for wish in wishes],
+    )
+    found = {row["number"]: Resource.from_row(row) for row in rows}
+    for number, wish in enumerate(wishes, 1):
+        if number not in found or found[number].wanted == "absent":
+            raise _no_such(wish)
+        tx.read[found[number].id] = found[number]
+    return [found[number] for number, _ in enumerate(wishes, 1)]
+
+
+def _no_such(wish: Wish) -> ReferenceNotFoundError:
+    noun = wish.kind.name.replace("_", " ")
+    return ReferenceNotFoundError(
+        f"{wish.field}: there is no {noun} {wish.reference!r} in this project. Create it first, or correct the reference.",
+        context={"field": wish.field, "kind": wish.kind.name, "reference": wish.reference},
+    )
 
 
 async def page(

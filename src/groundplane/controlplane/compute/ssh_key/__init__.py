@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from pydantic import Field
 
 from groundplane.controlplane.resources.fields import Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 from groundplane.kernel.errors import InvalidRequestError
 
 
@@ -32,7 +32,7 @@ class SshKeySpec(Strict):
     fingerprint: str
 
 
-async def admit(_creation: Creation, request: SshKeyRequest) -> SshKeySpec:
+async def admit(_creation: Creation, _draft: Draft, request: SshKeyRequest) -> SshKeySpec:
     """Only what is a public key is kept, so that nothing else reaches a guest."""
     line = request.public_key.strip()
     try:
@@ -54,6 +54,6 @@ SSH_KEY = Kind(
     summary="A public key that machines let in.",
     spec=SshKeySpec,
     create=SshKeyRequest,
-    admit=admit,
+    admit=one_by_one(admit),
     quota=lambda _spec: {"ssh_keys": 1},
 )

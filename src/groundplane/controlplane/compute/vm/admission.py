@@ -1,17 +1,21 @@
 """What a request about a virtual machine claims: a host, volumes, ports; and what is made and goes with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from groundplane.controlplane.compute.ssh_key import SSH_KEY
-from groundplane.controlplane.compute.vm.models import DiskSpec, NicRequest, NicSpec, VmRequest, VmSpec, VmUpdate
+from groundplane.controlplane.compute.vm.models import DiskSpec, NicSpec, VmRequest, VmSpec, VmUpdate
 from groundplane.controlplane.fleet import placement
 from groundplane.controlplane.network.network import NETWORK
 from groundplane.controlplane.network.port import PORT, PortRequest
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
+from groundplane.controlplane.resources.store import Wish
+from groundplane.controlplane.storage.image import IMAGE
 from groundplane.controlplane.storage.volume import VOLUME, VolumeRequest
 from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import InvalidRequestError
@@ -32,44 +36,61 @@ class TwiceError(InvalidRequestError):
     code = "named_twice"
 
 
-async def admit(creation: Creation, request: VmRequest) -> VmSpec:
-    """Places the machine, and makes the volume and ports that come with it by the same job."""
-    tx = creation.tx
-    volumes = [await _refer(creation, VOLUME, reference, "volumes") for reference in request.volumes]
-    root = None
-    if request.root_volume.volume is not None:
-        root = await _refer(creation, VOLUME, request.root_volume.volume, "root_volume.volume")
-    ports = [await _refer(creation, PORT, nic.port, "nics.port") if nic.port else None for nic in request.nics]
-    await _take(tx, [*volumes, *([root] if root else []), *(port for port in ports if port)])
-    creation.cluster_id = await _cluster(creation, request.nics, ports)
-    share = await placement.place_machine(
-        tx,
-        creation.id,
+class OneOnlyError(InvalidRequestError):
+    """A volume, a port or an address that is there belongs to one machine. Leave them out, or ask for one machine."""
+
+    code = "one_only"
+
+
+@dataclass(frozen=True)
+class _References:
+    """What a request refers to. `ports` has None where a card gets a new port, `networks` where it does not."""
+
+    root: Resource | None
+    volumes: Sequence[Resource]
+    ports: Sequence[Resource | None]
+    networks: Sequence[Resource | None]
+    keys: Sequence[Resource]
+
+    @property
+    def parts(self) -> Sequence[Resource]:
+        """The volumes and ports that are there already and become the machine's own."""
+        return [*([self.root] if self.root else []), *self.volumes, *(port for port in self.ports if port)]
+
+    @property
+    def disks(self) -> Sequence[Resource]:
+        """The volumes of them."""
+        return [part for part in self.parts if part.kind == VOLUME.name]
+
+
+async def admit(creation: Creation, request: VmRequest) -> Sequence[VmSpec]:
+    """Places the machines, and makes the volumes and ports that come with them by the same jobs."""
+    found = await _look_up(creation, request)
+    await _take(creation, request, found)
+    wish = placement.Machine(
         vcpus=request.vcpus,
         memory_mib=request.memory_mib,
         volume_gib=request.root_volume.size_gib or 0,
-        host_id=_host_of([*volumes, *([root] if root else [])]),
-        cluster_id=creation.cluster_id,
+        host_id=_host_of(found.disks),
+        cluster_id=next((each.cluster_id for each in (*found.ports, *found.networks) if each), None),
     )
-    creation.host_id, creation.cluster_id = share.host_id, share.cluster_id
-    disks = [await _root_disk(creation, request, root)]
-    disks += [DiskSpec(volume=VOLUME.public_id(volume.id), owned=False) for volume in volumes]
-    creation.links += [(volume.id, "disk") for volume in volumes]
-    nics = [await _nic(creation, number, nic, ports[number]) for number, nic in enumerate(request.nics)]
-    secret = None
-    if request.user_data:
-        plain = request.user_data.encode()
-        secret_id = await creation.manager.keep_secret(tx, creation.id, creation.organization_id, plain)
-        secret = format_id(SECRET_PREFIX, secret_id)
-    return VmSpec(
-        vcpus=request.vcpus,
-        memory_mib=request.memory_mib,
-        hostname=request.hostname or creation.name,
-        disks=disks,
-        nics=nics,
-        authorized_keys=await _keys(creation, request.ssh_keys),
-        user_data_secret=secret,
-    )
+    shares = await placement.place_machines(creation.tx, [draft.id for draft in creation.drafts], wish)
+    for draft, share in zip(creation.drafts, shares, strict=True):
+        draft.host_id, draft.cluster_id = share.host_id, share.cluster_id
+    disks = await _disks(creation, request, found)
+    nics = await _nics(creation, request, found)
+    return [
+        VmSpec(
+            vcpus=request.vcpus,
+            memory_mib=request.memory_mib,
+            hostname=request.hostname or draft.name,
+            disks=disks[number],
+            nics=nics[number],
+            authorized_keys=[key.spec["public_key"] for key in found.keys],
+            user_data_secret=_user_data(creation, draft, request),
+        )
+        for number, draft in enumerate(creation.drafts)
+    ]
 
 
 async def revise(_tx: Tx, resource: Resource, request: VmUpdate) -> VmSpec:
@@ -77,63 +98,103 @@ async def revise(_tx: Tx, resource: Resource, request: VmUpdate) -> VmSpec:
     return VmSpec.model_validate(resource.spec).model_copy(update={"power": request.power})
 
 
+async def restore(_tx: Tx, resource: Resource, reached: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is counted is not taken back: a reboot that was done is done."""
+    return {**reached, "reboots": resource.spec["reboots"]}
+
+
 async def owned(tx: Tx, vm: Resource) -> Sequence[Resource]:
     """The volumes and ports that were made with the machine and go with it."""
-    spec = VmSpec.model_validate(vm.spec)
-    texts = [(VOLUME, disk.volume) for disk in spec.disks if disk.owned]
-    texts += [(PORT, nic.port) for nic in spec.nics if nic.owned]
-    found = [await store.find(tx, kind, vm.project_id, text) for kind, text in texts]
-    return [resource for resource in found if resource is not None]
+    found = await store.recall(tx, owned_ids(VmSpec.model_validate(vm.spec)))
+    return [resource for resource in found.values() if resource.deleted_at is None]
 
 
-async def release(tx: Tx, resource: Resource) -> None:
-    """The host's share is free again."""
-    await placement.release_machine(tx, resource.id)
+def owned_ids(spec: VmSpec) -> Sequence[UUID]:
+    """The ids of what comes and goes with the machine: volumes first."""
+    volumes = [VOLUME.uuid(disk.volume) for disk in spec.disks if disk.owned]
+    return [*volumes, *(PORT.uuid(nic.port) for nic in spec.nics if nic.owned)]
 
 
-async def _root_disk(creation: Creation, request: VmRequest, root: Resource | None) -> DiskSpec:
-    wish = request.root_volume
-    if root is None:
-        volume_request = VolumeRequest(size_gib=wish.size_gib or 1, image=wish.image)
-        root = await creation.manager.create_child(creation, VOLUME, volume_request, name=_part(creation.name, "root"))
-    creation.links.append((root.id, "root"))
-    return DiskSpec(volume=VOLUME.public_id(root.id), owned=wish.volume is None)
+async def release(tx: Tx, resources: Sequence[Resource]) -> None:
+    """The hosts' shares are free again."""
+    await placement.release_machines(tx, [resource.id for resource in resources])
 
 
-async def _nic(creation: Creation, number: int, nic: NicRequest, port: Resource | None) -> NicSpec:
-    if port is None:
-        request = PortRequest(network=nic.network or "", address=nic.address, security_groups=nic.security_groups)
-        port = await creation.manager.create_child(creation, PORT, request, name=_part(creation.name, f"nic{number}"))
-    creation.links.append((port.id, f"nic{number}"))
-    return NicSpec(port=PORT.public_id(port.id), owned=nic.port is None)
+async def _look_up(creation: Creation, request: VmRequest) -> _References:
+    """Everything that the request names, in one question."""
+    root, nics = request.root_volume, request.nics
+    named = {
+        "root": [Wish(VOLUME, root.volume, "root_volume.volume")] if root.volume else [],
+        "image": [Wish(IMAGE, root.image, "root_volume.image")] if root.image else [],
+        "volumes": [Wish(VOLUME, name, "volumes") for name in request.volumes],
+        "ports": [Wish(PORT, nic.port, "nics.port") for nic in nics if nic.port],
+        "networks": [Wish(NETWORK, nic.network, "nics.network") for nic in nics if nic.network],
+        "keys": [Wish(SSH_KEY, name, "ssh_keys") for name in request.ssh_keys],
+    }
+    wishes = [wish for group in named.values() for wish in group]
+    found = iter(await store.refer_all(creation.tx, creation.project_id, wishes))
+    of = {name: [next(found) for _ in group] for name, group in named.items()}
+    ports, networks = iter(of["ports"]), iter(of["networks"])
+    return _References(
+        root=of["root"][0] if of["root"] else None,
+        volumes=of["volumes"],
+        ports=[next(ports) if nic.port else None for nic in nics],
+        networks=[next(networks) if nic.network else None for nic in nics],
+        keys=of["keys"],
+    )
 
 
-def _part(name: str, suffix: str) -> str:
-    return f"{name[: 62 - len(suffix)].rstrip('-')}-{suffix}"
+async def _disks(creation: Creation, request: VmRequest, found: _References) -> Sequence[list[DiskSpec]]:
+    """The disks of each machine, what it boots from first."""
+    if found.root is not None:
+        roots = [found.root.id for _ in creation.drafts]
+    else:
+        wish = VolumeRequest(size_gib=request.root_volume.size_gib or 1, image=request.root_volume.image)
+        parts = await creation.manager.create_parts(creation, VOLUME, wish, suffix="root")
+        roots = [part.id for part in parts]
+    for draft, root_id in zip(creation.drafts, roots, strict=True):
+        draft.links += [(root_id, "root"), *((volume.id, "disk") for volume in found.volumes)]
+    others = [DiskSpec(volume=VOLUME.public_id(volume.id), owned=False) for volume in found.volumes]
+    return [[DiskSpec(volume=VOLUME.public_id(root_id), owned=found.root is None), *others] for root_id in roots]
 
 
-async def _keys(creation: Creation, references: Sequence[str]) -> list[str]:
-    keys = [
-        await store.refer(creation.tx, SSH_KEY, creation.project_id, reference, field="ssh_keys") for reference in references
-    ]
-    return [key.spec["public_key"] for key in keys]
+async def _nics(creation: Creation, request: VmRequest, found: _References) -> Sequence[list[NicSpec]]:
+    """The cards of each machine."""
+    cards: list[list[NicSpec]] = [[] for _ in creation.drafts]
+    for number, (nic, port) in enumerate(zip(request.nics, found.ports, strict=True)):
+        if port is not None:
+            port_ids = [port.id for _ in creation.drafts]
+        else:
+            wish = PortRequest(network=nic.network or "", address=nic.address, security_groups=nic.security_groups)
+            parts = await creation.manager.create_parts(creation, PORT, wish, suffix=f"nic{number}")
+            port_ids = [part.id for part in parts]
+        for draft, port_id, mine in zip(creation.drafts, port_ids, cards, strict=True):
+            draft.links.append((port_id, f"nic{number}"))
+            mine.append(NicSpec(port=PORT.public_id(port_id), owned=port is None))
+    return cards
 
 
-async def _refer(creation: Creation, kind: Kind, reference: str, field: str) -> Resource:
-    return await store.refer(creation.tx, kind, creation.project_id, reference, field=field)
+def _user_data(creation: Creation, draft: Draft, request: VmRequest) -> str | None:
+    if not request.user_data:
+        return None
+    return format_id(SECRET_PREFIX, creation.manager.keep_secret(creation.tx, draft, request.user_data.encode()))
 
 
-async def _take(tx: Tx, parts: Sequence[Resource]) -> None:
-    """Volumes and ports belong to one machine: their rows are held, in one order, until the links to them stand.
+async def _take(creation: Creation, request: VmRequest, found: _References) -> None:
+    """Volumes and ports belong to one machine: a link that attaches them is unique.
 
-    Raises TwiceError, InUseError.
+    Raises OneOnlyError, TwiceError, InUseError.
     """
+    parts = found.parts
+    if len(creation.drafts) > 1 and (parts or request.hostname or any(nic.address for nic in request.nics)):
+        raise OneOnlyError
     ids = [part.id for part in parts]
     for part in parts:
         if ids.count(part.id) > 1:
             raise TwiceError(f"{part.name} is named twice. Name each volume and each port once.")
-    await tx.fetch("SELECT FROM resource WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", ids)
-    row = await tx.row(
+    if not parts:
+        return
+    row = await creation.tx.row(
         """SELECT target_id, name FROM link JOIN resource ON resource.id = source_id
            WHERE target_id = ANY($1::uuid[]) AND kind = 'vm' LIMIT 1""",
         ids,
@@ -141,16 +202,8 @@ async def _take(tx: Tx, parts: Sequence[Resource]) -> None:
     if row is not None:
         name = next(part.name for part in parts if part.id == row["target_id"])
         raise InUseError(f"{name} belongs to machine {row['name']}. Choose another one, or delete that machine first.")
-
-
-async def _cluster(creation: Creation, nics: Sequence[NicRequest], ports: Sequence[Resource | None]) -> UUID | None:
-    for nic, port in zip(nics, ports, strict=True):
-        if port is not None:
-            return port.cluster_id
-        if nic.network is not None:
-            network = await store.refer(creation.tx, NETWORK, creation.project_id, nic.network, field="nics.network")
-            return network.cluster_id
-    return None
+    creation.tx.refuse({"link_attachment": lambda _error: InUseError(
+        "A volume or a port of the request was just given to another machine. Choose another one.")})  # fmt: skip
 
 
 def _host_of(volumes: Sequence[Resource]) -> UUID | None:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from groundplane.contracts.specs import Disk, Nic, Seed
 from groundplane.contracts.specs import VmSpec as EngineSpec
-from groundplane.controlplane.compute.vm.admission import secret_id
+from groundplane.controlplane.compute.vm.admission import owned_ids, secret_id
 from groundplane.controlplane.compute.vm.models import VmSpec
-from groundplane.controlplane.jobs.job import Job, touched
+from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Want, Workflow, done
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.network.port import PORT, PortSpec
 from groundplane.controlplane.network.port import engine_spec as port_spec
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.resource import Resource
-from groundplane.controlplane.storage.volume import VOLUME
+from groundplane.controlplane.storage.volume import VOLUME, images_of, pool_of
 from groundplane.controlplane.storage.volume import engine_spec as volume_spec
 from groundplane.kernel.database import Tx
 
@@ -21,7 +21,9 @@ from groundplane.kernel.database import Tx
 async def create(tx: Tx, job: Job) -> Move:
     """One task makes the volumes and ports that come with the machine, then the machine."""
     vm = await store.load(tx, job.resource_id)
-    wants = [await _want(tx, child) for child in await _children(tx, job)]
+    parts = await _owned(tx, vm)
+    images = await store.recall(tx, images_of(part for part in parts if part.kind == VOLUME.name))
+    wants = [volume_spec(part, images) if part.kind == VOLUME.name else port_spec(part) for part in parts]
     return _ask(vm, [*wants, await _machine(tx, vm)])
 
 
@@ -35,22 +37,15 @@ async def remove(tx: Tx, job: Job) -> Move:
     """The machine goes first, then what came with it."""
     vm = await store.load(tx, job.resource_id)
     wants: list[Want] = [Absent("vm", vm.id)]
-    for child in await _children(tx, job):
-        if child.kind == VOLUME.name:
-            wants.append(Absent("volume", child.id, (await volume_spec(tx, child))[1].pool))
-        else:
-            wants.append(Absent("port", child.id))
+    for part in await _owned(tx, vm):
+        wants.append(Absent("volume", part.id, pool_of(part)) if part.kind == VOLUME.name else Absent("port", part.id))
     return _ask(vm, wants)
 
 
-async def _want(tx: Tx, child: Resource) -> Want:
-    return (await volume_spec(tx, child))[1] if child.kind == VOLUME.name else port_spec(child)
-
-
-async def _children(tx: Tx, job: Job) -> Sequence[Resource]:
-    ids = sorted(set(await touched(tx, job.id)) - {job.resource_id})
-    children = [await store.load(tx, child_id) for child_id in ids]
-    return [child for child in children if child.deleted_at is None]
+async def _owned(tx: Tx, vm: Resource) -> Sequence[Resource]:
+    ids = owned_ids(VmSpec.model_validate(vm.spec))
+    found = await store.recall(tx, ids)
+    return [found[each] for each in ids if found[each].deleted_at is None]
 
 
 def _ask(vm: Resource, wants: Sequence[Want]) -> Ask:
@@ -61,8 +56,20 @@ def _ask(vm: Resource, wants: Sequence[Want]) -> Ask:
 
 async def _machine(tx: Tx, vm: Resource) -> EngineSpec:
     spec = VmSpec.model_validate(vm.spec)
-    disks = [await _disk(tx, disk.volume) for disk in spec.disks]
-    nics = [await _nic(tx, nic.port) for nic in spec.nics]
+    volume_ids = [VOLUME.uuid(disk.volume) for disk in spec.disks]
+    port_ids = [PORT.uuid(nic.port) for nic in spec.nics]
+    parts = await store.recall(tx, [*volume_ids, *port_ids])
+    ports = {port_id: PortSpec.model_validate(parts[port_id].spec) for port_id in port_ids}
+    networks = await store.recall(tx, {NETWORK.uuid(port.network) for port in ports.values()})
+    disks = [
+        # virtio-blk carries twenty characters of serial: the end of an id is its random part.
+        Disk(volume_id=volume_id, pool=pool_of(parts[volume_id]), serial=disk.volume[-20:])
+        for volume_id, disk in zip(volume_ids, spec.disks, strict=True)
+    ]
+    nics = [
+        Nic(port_id=port_id, mac=port.mac, mtu=NetworkSpec.model_validate(networks[NETWORK.uuid(port.network)].spec).mtu)
+        for port_id, port in ports.items()
+    ]
     return EngineSpec(
         id=vm.id,
         name=spec.hostname,
@@ -80,20 +87,6 @@ async def _machine(tx: Tx, vm: Resource) -> EngineSpec:
         ),
         seed_pool=disks[0].pool,
     )
-
-
-async def _disk(tx: Tx, text: str) -> Disk:
-    volume = await store.load(tx, VOLUME.uuid(text))
-    share, want = await volume_spec(tx, volume)
-    # virtio-blk carries twenty characters of serial: the end of an id is its random part.
-    return Disk(volume_id=want.id, pool=share.engine_name, serial=text[-20:])
-
-
-async def _nic(tx: Tx, text: str) -> Nic:
-    port = await store.load(tx, PORT.uuid(text))
-    spec = PortSpec.model_validate(port.spec)
-    network = await store.load(tx, NETWORK.uuid(spec.network))
-    return Nic(port_id=port.id, mac=spec.mac, mtu=NetworkSpec.model_validate(network.spec).mtu)
 
 
 CREATE = Workflow("vm.create", version=1, steps={"create": create, "done": done})

@@ -11,7 +11,7 @@ from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 from groundplane.kernel.database import Tx
 
 
@@ -21,10 +21,10 @@ class NetworkSpec(Strict):
     mtu: Annotated[int, Field(ge=576, le=8942)] = 1442
 
 
-async def admit(creation: Creation, request: NetworkSpec) -> NetworkSpec:
+async def admit(creation: Creation, draft: Draft, request: NetworkSpec) -> NetworkSpec:
     """A network lives in one cluster."""
-    creation.cluster_id = await placement.default_cluster(creation.tx)
-    creation.links.append((creation.cluster_id, "cluster"))  # which stays, since its agents are the only road to this
+    draft.cluster_id = await placement.default_cluster(creation.tx)
+    draft.links.append((draft.cluster_id, "cluster"))  # which stays, since its agents are the only road to this
     return request
 
 
@@ -48,7 +48,7 @@ NETWORK = Kind(
     summary="A layer 2 network of the project's own.",
     spec=NetworkSpec,
     create=NetworkSpec,
-    admit=admit,
+    admit=one_by_one(admit),
     on_create=ENSURE,
     on_delete=DELETE,
     quota=lambda _spec: {"networks": 1},

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any
 from uuid import UUID
@@ -19,7 +20,8 @@ from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Reference, Stored, Strict
 from groundplane.controlplane.resources.kind import Creation, Kind
 from groundplane.controlplane.resources.resource import Resource
-from groundplane.kernel.database import Row, Tx, UniqueViolationError
+from groundplane.controlplane.resources.store import Wish
+from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.errors import ConflictError, InvalidRequestError
 
 
@@ -45,6 +47,12 @@ class AddressOutsideError(InvalidRequestError):
     """The address must be a host address of the subnet, other than its gateway."""
 
     code = "address_outside"
+
+
+class OneAddressError(InvalidRequestError):
+    """Many ports cannot have one address. Leave the address out, or ask for one port."""
+
+    code = "one_address"
 
 
 class PortRequest(Strict):
@@ -78,122 +86,153 @@ class PortObserved(Stored):
     up: bool = False
 
 
-async def admit(creation: Creation, request: PortRequest) -> PortSpec:
-    """Claims an address and a MAC, so that what is promised is what the guest gets."""
-    tx = creation.tx
-    network = await store.refer(tx, NETWORK, creation.project_id, request.network, field="network")
-    subnet_id, span, gateway = await _choose_subnet(creation, network, request.subnet)
-    address, mac = await _claim_address(tx, creation.id, subnet_id, span, gateway, request.address)
-    groups = await _groups(tx, creation.project_id, request.security_groups)
-    creation.cluster_id = network.cluster_id
-    creation.links += [(network.id, "network"), (subnet_id, "subnet"), *((group.id, "security_group") for group in groups)]
-    return PortSpec(
-        network=NETWORK.public_id(network.id),
-        subnet=SUBNET.public_id(subnet_id),
-        address=str(address),
-        mac=mac,
-        security_groups=[SECURITY_GROUP.public_id(group.id) for group in groups],
-    )
+async def admit(creation: Creation, request: PortRequest) -> Sequence[PortSpec]:
+    """Claims addresses and MACs, so that what is promised is what the guest gets."""
+    if request.address is not None and len(creation.drafts) > 1:
+        raise OneAddressError
+    wishes = [Wish(NETWORK, request.network, "network")]
+    wishes += [Wish(SECURITY_GROUP, name, "security_groups") for name in dict.fromkeys(request.security_groups)]
+    network, *groups = await store.refer_all(creation.tx, creation.project_id, wishes)
+    subnet, addresses = await _claim_addresses(creation, await _subnets(creation, network, request), request.address)
+    group_ids = list(dict.fromkeys(group.id for group in groups))
+    links = [(network.id, "network"), (subnet.id, "subnet"), *((group_id, "security_group") for group_id in group_ids)]
+    specs = []
+    for draft, (address, mac) in zip(creation.drafts, addresses, strict=True):
+        draft.cluster_id = network.cluster_id
+        draft.links += links
+        specs.append(
+            PortSpec(
+                network=NETWORK.public_id(network.id),
+                subnet=SUBNET.public_id(subnet.id),
+                address=str(address),
+                mac=mac,
+                security_groups=[SECURITY_GROUP.public_id(group_id) for group_id in group_ids],
+            )
+        )
+    return specs
 
 
 async def revise(tx: Tx, resource: Resource, request: PortUpdate) -> PortSpec:
     """Other groups: their links move with them."""
     spec = PortSpec.model_validate(resource.spec)
-    groups = await _groups(tx, resource.project_id, request.security_groups)
-    for old in spec.security_groups:
-        await store.unlink(tx, resource.id, SECURITY_GROUP.uuid(old))
-    for group in groups:
-        await store.link(tx, resource.id, group.id, "security_group")
-    return spec.model_copy(update={"security_groups": [SECURITY_GROUP.public_id(group.id) for group in groups]})
+    wishes = [Wish(SECURITY_GROUP, name, "security_groups") for name in request.security_groups]
+    groups = await store.refer_all(tx, resource.project_id, wishes)
+    return await _regroup(tx, resource, spec, list(dict.fromkeys(group.id for group in groups)))
 
 
-async def release(tx: Tx, resource: Resource) -> None:
-    """The address is free again."""
-    await tx.execute("DELETE FROM address WHERE port_id = $1", resource.id)
+async def restore(tx: Tx, resource: Resource, reached: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Back into the groups of before, as far as there are any more."""
+    before = [SECURITY_GROUP.uuid(text) for text in reached["security_groups"]]
+    living = await tx.fetch("SELECT id FROM resource WHERE id = ANY($1::uuid[]) AND linkable", before)
+    left = {row["id"] for row in living}
+    spec = PortSpec.model_validate(resource.spec)
+    return (await _regroup(tx, resource, spec, [group_id for group_id in before if group_id in left])).model_dump(mode="json")
 
 
-async def _groups(tx: Tx, project_id: UUID | None, references: Sequence[str]) -> Sequence[Resource]:
-    found = [await store.refer(tx, SECURITY_GROUP, project_id, name, field="security_groups") for name in references]
-    return list({group.id: group for group in found}.values())
+async def _regroup(tx: Tx, resource: Resource, spec: PortSpec, group_ids: Sequence[UUID]) -> PortSpec:
+    await store.unlink(tx, resource.id, [SECURITY_GROUP.uuid(old) for old in spec.security_groups])
+    for group_id in group_ids:
+        store.link(tx, resource.id, group_id, "security_group")
+    tx.refuse(store.GOING)
+    return spec.model_copy(update={"security_groups": [SECURITY_GROUP.public_id(group_id) for group_id in group_ids]})
 
 
-async def _choose_subnet(creation: Creation, network: Resource, reference: str | None) -> tuple[UUID, IPv4Network, IPv4Address]:
+async def release(tx: Tx, resources: Sequence[Resource]) -> None:
+    """The addresses are free again."""
+    await tx.execute("DELETE FROM address WHERE port_id = ANY($1::uuid[])", [resource.id for resource in resources])
+
+
+@dataclass(frozen=True)
+class _Subnet:
+    id: UUID
+    span: IPv4Network
+    gateway: IPv4Address
+
+
+async def _subnets(creation: Creation, network: Resource, request: PortRequest) -> Sequence[_Subnet]:
+    """The subnet that is named, or all of the network's, oldest first."""
     wanted = None
-    if reference is not None:
-        wanted = await store.refer(creation.tx, SUBNET, creation.project_id, reference, field="subnet")
-    row: Row | None = await creation.tx.row(
+    if request.subnet is not None:
+        wanted = await store.refer(creation.tx, SUBNET, creation.project_id, request.subnet, field="subnet")
+    rows = await creation.tx.fetch(
         """SELECT subnet_id, spec FROM subnet_range JOIN resource ON resource.id = subnet_id
-           WHERE network_id = $1 AND wanted = 'present' AND ($2::uuid IS NULL OR subnet_id = $2)
-           ORDER BY (SELECT count(*) FROM address WHERE address.subnet_id = subnet_range.subnet_id)
-                    >= (1::bigint << (32 - masklen(range))) - 3, subnet_id
-           LIMIT 1""",
+           WHERE network_id = $1 AND wanted = 'present' AND ($2::uuid IS NULL OR subnet_id = $2) ORDER BY subnet_id""",
         network.id,
         wanted.id if wanted else None,
     )
-    if row is None:
+    if not rows:
         raise NoSubnetError
-    spec = SubnetSpec.model_validate(row["spec"])
-    return row["subnet_id"], IPv4Network(spec.cidr), IPv4Address(spec.gateway)
+    specs = [(row["subnet_id"], SubnetSpec.model_validate(row["spec"])) for row in rows]
+    return [_Subnet(subnet_id, IPv4Network(spec.cidr), IPv4Address(spec.gateway)) for subnet_id, spec in specs]
 
 
-# Addresses are handed out in a circle, so that a freed one rests for long. The cursor's own is mostly free; else it is the
-# first free one after it, which follows a taken one, the gateway or the range's beginning: no need to try them all.
-_FREE = """
-    SELECT CASE
-        WHEN $4::inet + $2::bigint <> $5::inet
-             AND NOT EXISTS (SELECT FROM address WHERE subnet_id = $1 AND address = $4::inet + $2) THEN $2
-        ELSE (SELECT host FROM (SELECT 1::bigint AS host UNION ALL SELECT $5::inet - $4::inet + 1
-                                UNION ALL SELECT address - $4::inet + 1 FROM address WHERE subnet_id = $1) AS candidate
-              WHERE host BETWEEN 1 AND $3::bigint AND $4::inet + host <> $5::inet
-                AND NOT EXISTS (SELECT FROM address WHERE subnet_id = $1 AND address = $4::inet + host)
-              ORDER BY host < $2, host LIMIT 1)
-        END
-"""
+async def _claim_addresses(
+    creation: Creation, subnets: Sequence[_Subnet], wanted: str | None
+) -> tuple[_Subnet, Sequence[tuple[IPv4Address, str]]]:
+    """The first subnet with room for all, and an address and a MAC for each draft, written behind.
+
+    Raises AddressOutsideError, AddressTakenError, NoAddressError.
+    """
+    subnet, addresses = await _choose(creation, subnets, IPv4Address(wanted) if wanted else None)
+    claimed = [(address, _new_mac()) for address in addresses]
+    for draft, (address, mac) in zip(creation.drafts, claimed, strict=True):
+        creation.tx.insert("address", {"subnet_id": subnet.id, "address": str(address), "port_id": draft.id, "mac": mac})
+    taken = f"{addresses[0]} belongs to another port. Choose another one, or leave it out."
+    creation.tx.refuse({"address_pkey": lambda _error: AddressTakenError(taken)})
+    return subnet, claimed
 
 
-async def _claim_address(
-    tx: Tx, port_id: UUID, subnet_id: UUID, span: IPv4Network, gateway: IPv4Address, wanted: str | None
-) -> tuple[IPv4Address, str]:
-    # The subnet's row is the cursor, and held while an address is chosen, so that nobody is given one that was free before.
-    row = await tx.one("SELECT next_host FROM subnet_range WHERE subnet_id = $1 FOR UPDATE", subnet_id)
+async def _choose(
+    creation: Creation, subnets: Sequence[_Subnet], wanted: IPv4Address | None
+) -> tuple[_Subnet, Sequence[IPv4Address]]:
     if wanted is not None:
-        address = IPv4Address(wanted)
-        if address not in span or address in {gateway, span.network_address, span.broadcast_address}:
-            raise AddressOutsideError(f"{address} is not a host address of {span}, or is its gateway. Choose another one.")
-        return address, await _claim_this_address(tx, port_id, subnet_id, address)
-    hosts = span.num_addresses - 2
-    free: int | None = await tx.value(_FREE, subnet_id, row["next_host"], hosts, span.network_address, gateway)
-    if free is None:
-        raise NoAddressError
-    address = span.network_address + free
-    mac = await _claim_this_address(tx, port_id, subnet_id, address)
-    await tx.execute("UPDATE subnet_range SET next_host = $2 WHERE subnet_id = $1", subnet_id, free % hosts + 1)
-    return address, mac
+        subnet = next((each for each in subnets if wanted in each.span), subnets[0])
+        return subnet, [_within(subnet, wanted)]
+    for subnet in subnets:
+        addresses = await _free_addresses(creation.tx, subnet, len(creation.drafts))
+        if addresses:
+            return subnet, addresses
+    raise NoAddressError
 
 
-async def _claim_this_address(tx: Tx, port_id: UUID, subnet_id: UUID, address: IPv4Address) -> str:
-    """Take the address, with a MAC that nobody has. Raises AddressTakenError."""
-    while True:
-        mac = _new_mac()
-        try:
-            async with tx.savepoint():
-                await tx.execute(
-                    "INSERT INTO address (subnet_id, address, port_id, mac) VALUES ($1, $2, $3, $4::text::macaddr)",
-                    subnet_id,
-                    address,
-                    port_id,
-                    mac,
-                )
-        except UniqueViolationError as error:
-            if error.constraint_name == "address_mac_key":
-                continue  # of some thousand ports, two will draw the same 24 bits
-            raise AddressTakenError(f"{address} belongs to another port. Choose another one, or leave it out.") from error
-        return mac
+def _within(subnet: _Subnet, address: IPv4Address) -> IPv4Address:
+    span = subnet.span
+    if address not in span or address in {subnet.gateway, span.network_address, span.broadcast_address}:
+        raise AddressOutsideError(f"{address} is not a host address of {span}, or is its gateway. Choose another one.")
+    return address
+
+
+# A subquery for each address, and not an anti-join, which might read all that the subnet has given away.
+_FREE = """
+    SELECT host FROM generate_series($2::bigint, $3::bigint) AS host
+    WHERE $4::inet + host <> $5::inet AND (SELECT 1 FROM address WHERE subnet_id = $1 AND address = $4::inet + host) IS NULL
+    ORDER BY host LIMIT $6
+"""
+_LOOK_AHEAD = 8
+"""How many addresses beyond those wanted are looked at first; each further look is this many times as wide."""
+
+
+async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4Address]:
+    """`count` free addresses, or none. They are handed out in a circle, so that a freed one rests for long."""
+    # The subnet's row is the cursor, and held while addresses are chosen, so that nobody is given one that was free before.
+    row = await tx.one("SELECT next_host FROM subnet_range WHERE subnet_id = $1 FOR UPDATE", subnet.id)
+    first, hosts = subnet.span.network_address, subnet.span.num_addresses - 2
+    found: list[int] = []
+    start, width, unseen = row["next_host"], count + _LOOK_AHEAD, hosts
+    while len(found) < count and unseen > 0:
+        end = min(start + min(width, unseen) - 1, hosts)
+        rows = await tx.fetch(_FREE, subnet.id, start, end, first, subnet.gateway, count - len(found))
+        found += [each["host"] for each in rows]
+        start, width, unseen = end % hosts + 1, width * _LOOK_AHEAD, unseen - (end - start + 1)
+    if len(found) < count:
+        return []
+    await tx.execute("UPDATE subnet_range SET next_host = $2 WHERE subnet_id = $1", subnet.id, found[-1] % hosts + 1)
+    return [first + host for host in found]
 
 
 def _new_mac() -> str:
-    """A locally administered unicast address with QEMU's own prefix; 24 random bits, unique by constraint."""
-    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in os.urandom(3))
+    """A locally administered unicast address; 40 random bits, unique by constraint, so that nobody draws one twice."""
+    return "52:" + ":".join(f"{byte:02x}" for byte in os.urandom(5))
 
 
 def engine_spec(port: Resource) -> EngineSpec:
@@ -237,6 +276,7 @@ PORT = Kind(
     observed=PortObserved,
     admit=admit,
     revise=revise,
+    restore=restore,
     release=release,
     on_create=ENSURE,
     on_update=ENSURE,

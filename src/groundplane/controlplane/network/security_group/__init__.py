@@ -13,7 +13,7 @@ from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
 
@@ -49,10 +49,10 @@ class SecurityGroupSpec(Strict):
     rules: Annotated[list[Rule], Field(max_length=100)] = []
 
 
-async def admit(creation: Creation, request: SecurityGroupSpec) -> SecurityGroupSpec:
+async def admit(creation: Creation, draft: Draft, request: SecurityGroupSpec) -> SecurityGroupSpec:
     """A group lives in one cluster."""
-    creation.cluster_id = await placement.default_cluster(creation.tx)
-    creation.links.append((creation.cluster_id, "cluster"))  # which stays, since its agents are the only road to this
+    draft.cluster_id = await placement.default_cluster(creation.tx)
+    draft.links.append((draft.cluster_id, "cluster"))  # which stays, since its agents are the only road to this
     return request
 
 
@@ -93,7 +93,7 @@ SECURITY_GROUP = Kind(
     spec=SecurityGroupSpec,
     create=SecurityGroupSpec,
     update=SecurityGroupSpec,
-    admit=admit,
+    admit=one_by_one(admit),
     revise=revise,
     on_create=ENSURE,
     on_update=ENSURE,

@@ -1,5 +1,6 @@
 """Subnets: a range of addresses of a network, served by DHCP."""
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import ExclusionViolationError, Tx
 from groundplane.kernel.errors import ConflictError, InvalidRequestError
@@ -67,29 +68,29 @@ class SubnetSpec(Strict):
     dns_servers: list[str] = []
 
 
-async def admit(creation: Creation, request: SubnetRequest) -> SubnetSpec:
+async def admit(creation: Creation, draft: Draft, request: SubnetRequest) -> SubnetSpec:
     """Claims its range in the network: no two subnets of a network overlap."""
     network = await store.refer(creation.tx, NETWORK, creation.project_id, request.network, field="network")
-    creation.cluster_id = network.cluster_id
-    creation.links.append((network.id, "network"))
+    draft.cluster_id = network.cluster_id
+    draft.links.append((network.id, "network"))
     span = IPv4Network(request.cidr)
     gateway = IPv4Address(request.gateway) if request.gateway else span.network_address + 1
     if gateway not in span or gateway in (span.network_address, span.broadcast_address):
         raise GatewayOutsideError(f"{gateway} is not a host address of {span}. Choose one that is, or leave it out.")
-    await _claim_range(creation, network, span)
+    await _claim_range(creation.tx, draft, network, span)
     return SubnetSpec(
         network=NETWORK.public_id(network.id), cidr=str(span), gateway=str(gateway), dns_servers=request.dns_servers
     )
 
 
-async def _claim_range(creation: Creation, network: Resource, span: IPv4Network) -> None:
+async def _claim_range(tx: Tx, draft: Draft, network: Resource, span: IPv4Network) -> None:
     try:
-        async with creation.tx.savepoint():
-            await creation.tx.execute(
-                "INSERT INTO subnet_range (subnet_id, network_id, range) VALUES ($1, $2, $3)", creation.id, network.id, span
+        async with tx.savepoint():
+            await tx.execute(
+                "INSERT INTO subnet_range (subnet_id, network_id, range) VALUES ($1, $2, $3)", draft.id, network.id, span
             )
     except ExclusionViolationError as error:
-        other = await creation.tx.row(
+        other = await tx.row(
             """SELECT name, range FROM subnet_range JOIN resource ON resource.id = subnet_id
                WHERE network_id = $1 AND range && $2 LIMIT 1""",
             network.id,
@@ -99,9 +100,9 @@ async def _claim_range(creation: Creation, network: Resource, span: IPv4Network)
         raise SubnetOverlapError(f"{span} overlaps another subnet of this network.{taken} Choose another range.") from error
 
 
-async def release(tx: Tx, resource: Resource) -> None:
-    """The range is free again."""
-    await tx.execute("DELETE FROM subnet_range WHERE subnet_id = $1", resource.id)
+async def release(tx: Tx, resources: Sequence[Resource]) -> None:
+    """The ranges are free again."""
+    await tx.execute("DELETE FROM subnet_range WHERE subnet_id = ANY($1::uuid[])", [resource.id for resource in resources])
 
 
 async def ensure(tx: Tx, job: Job) -> Move:
@@ -132,7 +133,7 @@ SUBNET = Kind(
     summary="A range of addresses of a network, served by DHCP.",
     spec=SubnetSpec,
     create=SubnetRequest,
-    admit=admit,
+    admit=one_by_one(admit),
     release=release,
     on_create=ENSURE,
     on_delete=DELETE,

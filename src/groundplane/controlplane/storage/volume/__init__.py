@@ -1,12 +1,14 @@
 """Volumes: disks of a project's own, in a host's storage pool."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import Field
 
 from groundplane.contracts.specs import VolumeSpec as EngineSpec
 from groundplane.controlplane.fleet import placement
+from groundplane.controlplane.jobs.engine import NotCancellableError
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
 from groundplane.controlplane.resources import quota, store
@@ -55,24 +57,38 @@ class VolumeObserved(Stored):
     size_bytes: int | None = None
 
 
-async def admit(creation: Creation, request: VolumeRequest) -> VolumeSpec:
-    """Claims room in a pool; of the creation's host, if it is placed already."""
-    tx, image_text = creation.tx, None
-    share = await placement.place_volume(tx, creation.id, gib=request.size_gib, host_id=creation.host_id)
-    creation.cluster_id, creation.host_id = share.cluster_id, share.host_id
-    if request.image is not None:
-        image = await store.refer(tx, IMAGE, creation.project_id, request.image, field="image")
-        needed = ImageSpec.model_validate(image.spec).virtual_size_bytes
-        if needed > request.size_gib * GIB:
-            raise ImageTooLargeError(
-                f"Image {image.name} needs {-(-needed // GIB)} GiB; the volume has {request.size_gib}. Ask for a larger volume."
-            )
-        image_text = IMAGE.public_id(image.id)
-        creation.links.append((image.id, "source"))
-        await tx.execute(
-            "INSERT INTO image_copy (image_id, pool_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", image.id, share.pool_id
+async def admit(creation: Creation, request: VolumeRequest) -> Sequence[VolumeSpec]:
+    """Claims room in pools; of a draft's own host, if it is placed already."""
+    tx = creation.tx
+    image = await _image(creation, request) if request.image is not None else None
+    shares = await placement.place_volumes(tx, [(draft.id, draft.host_id) for draft in creation.drafts], gib=request.size_gib)
+    for draft, share in zip(creation.drafts, shares, strict=True):
+        draft.cluster_id, draft.host_id, draft.provider_reference = share.cluster_id, share.host_id, share.engine_name
+        if image is not None:
+            draft.links.append((image.id, "source"))
+    if image is not None:
+        await _will_be_copied(tx, image, {share.pool_id for share in shares})
+    spec = VolumeSpec(size_gib=request.size_gib, image=IMAGE.public_id(image.id) if image else None)
+    return [spec for _ in creation.drafts]
+
+
+async def _image(creation: Creation, request: VolumeRequest) -> Resource:
+    image = await store.refer(creation.tx, IMAGE, creation.project_id, request.image or "", field="image")
+    needed = ImageSpec.model_validate(image.spec).virtual_size_bytes
+    if needed > request.size_gib * GIB:
+        raise ImageTooLargeError(
+            f"Image {image.name} needs {-(-needed // GIB)} GiB; the volume has {request.size_gib}. Ask for a larger volume."
         )
-    return VolumeSpec(size_gib=request.size_gib, image=image_text)
+    return image
+
+
+async def _will_be_copied(tx: Tx, image: Resource, pool_ids: Collection[UUID]) -> None:
+    """Write down which pools may hold a copy of the image, before the first volume there is asked for."""
+    await tx.execute(
+        "INSERT INTO image_copy (image_id, pool_id) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING",
+        image.id,
+        sorted(pool_ids),
+    )
 
 
 async def revise(tx: Tx, resource: Resource, request: VolumeUpdate) -> VolumeSpec:
@@ -82,40 +98,63 @@ async def revise(tx: Tx, resource: Resource, request: VolumeUpdate) -> VolumeSpe
         raise UnchangeableError(f"The volume has {spec.size_gib} GiB, and volumes never shrink. Ask for at least that.")
     await placement.grow_volume(tx, resource.id, gib=request.size_gib)
     if resource.project_id is not None:
-        await quota.claim(tx, resource.project_id, {resource.id: {"volume_gib": request.size_gib - spec.size_gib}})
+        more = {"volume_gib": request.size_gib - spec.size_gib}
+        await quota.claim_more(tx, resource.project_id, resource.id, more)
     return spec.model_copy(update={"size_gib": request.size_gib})
 
 
-async def engine_spec(tx: Tx, volume: Resource) -> tuple[placement.PoolShare, EngineSpec]:
-    """The volume in an engine's words, and where it lies; for the machine that is made with it too."""
+async def restore(_tx: Tx, resource: Resource, reached: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A volume that may have grown stays so, since volumes never shrink. Raises NotCancellableError."""
+    if reached["size_gib"] != resource.spec["size_gib"]:
+        raise NotCancellableError("The volume may have grown already, and volumes never shrink. Let the job end.")
+    return reached
+
+
+def engine_spec(volume: Resource, images: Mapping[UUID, Resource]) -> EngineSpec:
+    """The volume in an engine's words; for the machine that is made with it too. `images` has what it is a copy of."""
     spec = VolumeSpec.model_validate(volume.spec)
-    share = await placement.pool_of(tx, volume.id)
-    image = await store.load(tx, IMAGE.uuid(spec.image)) if spec.image else None
-    return share, EngineSpec(
+    return EngineSpec(
         id=volume.id,
-        pool=share.engine_name,
+        pool=pool_of(volume),
         size_bytes=spec.size_gib * GIB,
-        source=source(image) if image else None,
+        source=source(images[IMAGE.uuid(spec.image)]) if spec.image else None,
     )
+
+
+def pool_of(volume: Resource) -> str:
+    """What the storage engine calls the pool that the volume lies in."""
+    if volume.provider_reference is None:
+        raise LookupError(f"volume {volume.id} lies in no pool")
+    return volume.provider_reference
+
+
+def images_of(volumes: Iterable[Resource]) -> set[UUID]:
+    """What the volumes are copies of."""
+    return {IMAGE.uuid(volume.spec["image"]) for volume in volumes if volume.spec.get("image")}
 
 
 async def ensure(tx: Tx, job: Job) -> Move:
     """The pool holds the volume."""
     volume = await store.load(tx, job.resource_id)
-    share, want = await engine_spec(tx, volume)
-    return Ask(share.cluster_id, str(share.host_id), [want], then="done")
+    want = engine_spec(volume, await store.recall(tx, images_of([volume])))
+    return _ask(volume, want)
 
 
 async def remove(tx: Tx, job: Job) -> Move:
     """The pool holds nothing of it."""
-    share = await placement.pool_of(tx, job.resource_id)
-    want = Absent("volume", job.resource_id, share.engine_name)
-    return Ask(share.cluster_id, str(share.host_id), [want], then="done")
+    volume = await store.load(tx, job.resource_id)
+    return _ask(volume, Absent("volume", volume.id, pool_of(volume)))
 
 
-async def release(tx: Tx, resource: Resource) -> None:
+def _ask(volume: Resource, want: EngineSpec | Absent) -> Ask:
+    if volume.cluster_id is None or volume.host_id is None:
+        raise LookupError(f"volume {volume.id} is on no host")
+    return Ask(volume.cluster_id, str(volume.host_id), [want], then="done")
+
+
+async def release(tx: Tx, resources: Sequence[Resource]) -> None:
     """The room is free again."""
-    await placement.release_volume(tx, resource.id)
+    await placement.release_volumes(tx, [resource.id for resource in resources])
 
 
 def _differs(spec: VolumeSpec, observed: Mapping[str, Any]) -> Mapping[str, tuple[Any, Any]]:
@@ -140,6 +179,7 @@ VOLUME = Kind(
     observed=VolumeObserved,
     admit=admit,
     revise=revise,
+    restore=restore,
     release=release,
     on_create=ENSURE,
     on_update=ENSURE,

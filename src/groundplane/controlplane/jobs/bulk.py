@@ -1,0 +1,32 @@
+"""The parent of many jobs: it waits until all of them ended, and ends as they did."""
+
+from datetime import timedelta
+
+from groundplane.contracts.faults import Fault
+from groundplane.controlplane.jobs import job as jobs
+from groundplane.controlplane.jobs.job import Job
+from groundplane.controlplane.jobs.workflow import Done, Fail, Move, Wait, Workflow
+from groundplane.kernel.database import Tx
+
+LOOK_SECONDS = 2.0
+"""How often a parent looks by itself; its last child wakes it at once."""
+
+
+async def gather(tx: Tx, job: Job) -> Move:
+    """Wait for the children. One that failed makes the parent fail, after all have ended."""
+    states = await jobs.children(tx, job.id)
+    total, ended = sum(states.values()), states.get("SUCCEEDED", 0) + states.get("FAILED", 0)
+    if ended < total:
+        return Wait(LOOK_SECONDS)
+    failed = states.get("FAILED", 0)
+    if not failed:
+        return Done()
+    if job.cancel_requested_at is not None:
+        message = f"The jobs were cancelled; {total - failed} of {total} had succeeded before."
+        return Fail(Fault(code="cancelled", fault_class="permanent", message=message))
+    first = await jobs.first_failure(tx, job.id) or {}
+    message = f"{failed} of {total} jobs failed. The first: {first.get('message', 'it does not say why')} List the jobs of this parent."
+    return Fail(Fault(code="children_failed", fault_class="permanent", message=message))
+
+
+GATHER = Workflow("bulk.create", version=1, steps={"gather": gather}, deadline=timedelta(hours=2))
