@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from groundplane.contracts.faults import Fault, ProviderError
 from groundplane.contracts.reports import Heartbeat, HostFacts, InventoryChunk, Report, Sighting, State
 from groundplane.contracts.specs import ImageSource, SpecKind
-from groundplane.contracts.tasks import NETWORK_SCOPE, Ensure, Operation, Scope, Task
+from groundplane.contracts.tasks import NETWORK_SCOPE, Ensure, Operation, Scope, Stop, Task
 from groundplane.controlplane.fleet.cluster import CLUSTER, ClusterSpec
 from groundplane.controlplane.fleet.host import HOST, HostSpec
 from groundplane.controlplane.fleet.pool import POOL, PoolSpec
@@ -85,6 +85,7 @@ class Cloud:
     engine: SimulatedEngine
     settings: Settings
     tasks: list[Task] = field(default_factory=list)
+    stops: list[Stop] = field(default_factory=list)
     task_out: asyncio.Event = field(default_factory=asyncio.Event)
     hosts: dict[UUID, HostDrivers] = field(default_factory=dict)
     organization_id: UUID = NOBODY
@@ -94,7 +95,7 @@ class Cloud:
 
     def __post_init__(self) -> None:
         """Put the services together, as the worker does."""
-        self.platform = build_platform(self.settings, self._publish)
+        self.platform = build_platform(self.settings, self)
         self.manager = self.platform.manager
         self.reconciler = Reconciler(self.manager.kinds, self.manager)
         self.inbox = Inbox(self.database, self.platform.engine, self.reconciler.observe)
@@ -395,9 +396,16 @@ class Cloud:
         await self.reconciler.refresh_incidents(self.database)
         return {row["code"] for row in await self.fetch("SELECT code FROM incident WHERE closed_at IS NULL")}
 
-    async def _publish(self, task: Task) -> None:
+    # The way to the agents: an Outbox.
+
+    async def ask(self, task: Task) -> None:
+        """A task went out."""
         self.tasks.append(task)
         self.task_out.set()
+
+    async def stop(self, _cluster_id: UUID, stop: Stop) -> None:
+        """Word that a task should end went out."""
+        self.stops.append(stop)
 
 
 def subject(operation: Operation) -> tuple[SpecKind, UUID]:

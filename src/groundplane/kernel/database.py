@@ -23,9 +23,16 @@ UniqueViolationError = asyncpg.UniqueViolationError
 ForeignKeyViolationError = asyncpg.ForeignKeyViolationError
 ExclusionViolationError = asyncpg.ExclusionViolationError
 CheckViolationError = asyncpg.CheckViolationError
+
+
+class CollidedError(Exception):
+    """Chance let two transactions want the same thing."""
+
+
+CollisionError = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, CollidedError)
+"""Others were in the way of a transaction: the same one, begun again, may go through."""
 RetryableDatabaseError = (
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
+    *CollisionError,
     asyncpg.LockNotAvailableError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -129,7 +136,7 @@ class Tx:
         try:
             await self.connection.execute(sql, *values)
         except asyncpg.IntegrityConstraintViolationError as error:
-            meaning = self._refusals.get(error.constraint_name)
+            meaning = self._refusals.get(error.constraint_name or "")
             if meaning is None:
                 raise
             raise meaning(error) from error

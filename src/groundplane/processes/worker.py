@@ -6,16 +6,14 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-import nats.errors
 import structlog
 from nats.aio.msg import Msg
 
-from groundplane.contracts.tasks import REPORTS_STREAM, REPORTS_SUBJECTS
+from groundplane.contracts.tasks import REPORTS_STREAM
 from groundplane.controlplane.jobs.dispatcher import Inbox, run_due
 from groundplane.controlplane.reconciler.reconciler import Reconciler
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database, RetryableDatabaseError
-from groundplane.kernel.ending import ending
 from groundplane.kernel.settings import Settings
 from groundplane.kernel.telemetry import configure_logging
 from groundplane.processes.catalog import BusOutbox, build_platform
@@ -58,21 +56,9 @@ async def run(settings: Settings) -> None:
 
 async def receive(bus: Bus, inbox: Inbox) -> None:
     """Take reports as they come, apply a batch in one transaction, and only then acknowledge it."""
-    while True:
-        with contextlib.suppress(nats.errors.ConnectionClosedError):
-            subscription = await bus.js.pull_subscribe(REPORTS_SUBJECTS, durable=WORKER_CONSUMER, stream=REPORTS_STREAM)
-            while True:
-                if ending():
-                    raise asyncio.CancelledError
-                try:
-                    messages = await subscription.fetch(BATCH, timeout=5)
-                except (nats.errors.TimeoutError, TimeoutError):
-                    continue
-                except nats.errors.Error as error:
-                    log.warning("worker.bus", error=repr(error))
-                    await asyncio.sleep(0.5)
-                    break
-                await _apply(inbox, messages)
+    async with contextlib.aclosing(bus.consume(REPORTS_STREAM, WORKER_CONSUMER, batch=BATCH)) as lists:
+        async for messages in lists:
+            await _apply(inbox, messages)
 
 
 async def _apply(inbox: Inbox, messages: Sequence[Msg]) -> None:

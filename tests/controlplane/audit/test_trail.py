@@ -29,7 +29,7 @@ def _entry(**changes: object) -> AuditEntry:
 async def test_an_entry_is_read_as_it_was_written(database: Database) -> None:
     entry = _entry()
     async with database.transaction() as tx:
-        await record(tx, entry)
+        record(tx, entry)
         (event,) = await page(tx, resource_id=entry.resource_id)
     assert {name: getattr(event, name) for name in entry.__dataclass_fields__} == entry.__dict__
     assert event.at.tzinfo is not None
@@ -40,7 +40,7 @@ async def test_the_row_goes_with_a_transaction_that_is_undone(database: Database
 
     async def fail() -> None:
         async with database.transaction() as tx:
-            await record(tx, entry)
+            record(tx, entry)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -54,7 +54,7 @@ async def test_pages_are_filtered_and_newest_first(database: Database) -> None:
     entries = [_entry(organization_id=organization, project_id=project) for _ in range(5)]
     async with database.transaction() as tx:
         for entry in [*entries, _entry(), _entry(organization_id=organization)]:
-            await record(tx, entry)
+            record(tx, entry)
         first = await page(tx, organization_id=organization, project_id=project, limit=3)
         second = await page(tx, organization_id=organization, project_id=project, before=first[-1].id, limit=3)
         assert len(await page(tx, organization_id=organization)) == 6
@@ -64,7 +64,7 @@ async def test_pages_are_filtered_and_newest_first(database: Database) -> None:
 @pytest.mark.parametrize("sql", ["UPDATE audit_event SET action = 'x'", "DELETE FROM audit_event", "TRUNCATE audit_event"])
 async def test_nobody_changes_history(database: Database, sql: str) -> None:
     async with database.transaction() as tx:
-        await record(tx, _entry())
+        record(tx, _entry())
     with pytest.raises(Exception, match="append-only"):
         async with database.transaction() as tx:
             await tx.execute(sql)

@@ -15,7 +15,6 @@ import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from groundplane.contracts.tasks import Task
 from groundplane.controlplane.gateway.agent_api import agent_router
 from groundplane.controlplane.gateway.app import build_app
 from groundplane.controlplane.gateway.blobs import BlobStore
@@ -32,7 +31,7 @@ from groundplane.kernel.database import Database
 from groundplane.kernel.errors import ConflictError
 from groundplane.kernel.ids import new_id, parse_id
 from groundplane.kernel.settings import Settings
-from groundplane.processes.catalog import build_platform
+from groundplane.processes.catalog import BusOutbox, build_platform
 
 PASSWORD = "correct horse battery"
 
@@ -89,11 +88,7 @@ def probe_router() -> APIRouter:
 async def services(database: Database, bus: Bus, tmp_path_factory: pytest.TempPathFactory) -> Services:
     home: Path = tmp_path_factory.mktemp("api")
     settings = Settings(data_dir=home, max_image_bytes=8 << 20)
-
-    async def publish(_task: Task) -> None:
-        pass
-
-    platform = build_platform(settings, publish)
+    platform = build_platform(settings, BusOutbox(bus))
     return Services(
         settings=settings,
         database=database,

@@ -14,6 +14,7 @@ from groundplane.contracts.tasks import ConsoleRead, read_subject
 from groundplane.controlplane.gateway import console
 from groundplane.controlplane.gateway.console import AgentUnreachableError, ConsoleNotFoundError, read_console
 from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.resources.kind import Draft
 from groundplane.kernel.ids import new_id
 from groundplane.kernel.settings import Settings
 
@@ -32,7 +33,7 @@ async def _vm_with_secret(services: Services, cluster_id: UUID, plain: bytes) ->
             f"vm-{vm_id.hex}",
             cluster_id,
         )
-        return await services.manager.keep_secret(tx, vm_id, None, plain)
+        return services.manager.keep_secret(tx, Draft(vm_id, "vm", None, None), plain)
 
 
 async def test_an_agent_reads_secrets_of_its_own_cluster_alone(client: httpx.AsyncClient, services: Services) -> None:

@@ -102,7 +102,8 @@ async def test_what_is_not_an_image_is_refused_and_audited(
     async with services.database.transaction() as tx:
         event = (await page(tx, project_id=tenant.project_id))[0]
     assert (event.action, event.outcome, event.code) == ("storage.image.create", "failed", "not_an_image")
-    assert event.detail == {"name": "text"}
+    assert event.detail["name"] == "text"
+    assert "qemu-img convert" in event.detail["detail"]
     listed = await client.get(_path(tenant), params={"name": "text"}, headers=admin.headers)
     assert listed.json()["items"] == []
 
@@ -178,10 +179,10 @@ async def test_an_aborted_upload_leaves_nothing(server: str, admin: Somebody, te
     for _ in range(100):  # the refusal's row comes in a transaction of its own, after the file is gone
         async with services.database.transaction() as tx:
             event = (await page(tx, project_id=tenant.project_id))[0]
-        if event.detail == {"name": "aborted"}:
+        if event.detail["name"] == "aborted":
             break
         await asyncio.sleep(0.02)
-    assert (event.outcome, event.code, event.detail) == ("failed", "request_aborted", {"name": "aborted"})
+    assert (event.outcome, event.code, event.detail["name"]) == ("failed", "request_aborted", "aborted")
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -146,7 +146,7 @@ async def test_the_first_administrator_is_made_once_however_many_ask(make_databa
     administrator = await log_in(database, email=FIRST_ADMINISTRATOR, password=password)
     async with database.transaction() as tx:
         await authorize(tx, administrator.actor, "fleet.host.delete", organization_id=None, project_id=None)
-        await authorize(tx, administrator.actor, "compute.vm.delete", organization_id=new_id(), project_id=new_id())
+        await authorize(tx, administrator.actor, "compute.vm.delete", organization_id=new_id(), project_id=None)
         (binding,) = await list_bindings(tx, organization_id=None)
     with pytest.raises(LastAdministratorError):
         async with database.transaction() as tx:

@@ -6,7 +6,7 @@ from tests.controlplane.cloud import Cloud
 from groundplane.contracts.faults import Fault
 from groundplane.contracts.tasks import Task
 from groundplane.controlplane.jobs import job as jobs
-from groundplane.controlplane.jobs.engine import ChangeInProgressError
+from groundplane.controlplane.jobs.engine import ChangeInProgressError, Start
 from groundplane.controlplane.jobs.workflow import Done, Go, Move, Wait, Workflow
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.network.security_group import SECURITY_GROUP, Rule, SecurityGroupSpec
@@ -250,9 +250,9 @@ async def _use(cloud: Cloud, workflow: Workflow) -> jobs.Job:
     object.__setattr__(cloud.platform.engine, "workflows", flows)
     network = await cloud.made(NETWORK, NetworkSpec())
     async with cloud.database.transaction() as tx:
-        return await cloud.platform.engine.start(
-            tx,
-            workflow,
+        wish = Start(
+            workflow=workflow,
+            verb="update",
             resource_id=network.id,
             resource_kind="network",
             organization_id=None,
@@ -261,6 +261,7 @@ async def _use(cloud: Cloud, workflow: Workflow) -> jobs.Job:
             requested_by=None,
             reason="a test",
         )
+        return await cloud.platform.engine.start(tx, wish)
 
 
 async def test_a_step_that_raises_is_tried_again_and_holds_up_nobody(cloud: Cloud) -> None:

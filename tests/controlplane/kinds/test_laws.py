@@ -161,7 +161,7 @@ async def _apply_and_die(cloud: Cloud, report: Report) -> None:
 
     async def apply() -> None:
         async with cloud.database.transaction() as tx:
-            assert await cloud.platform.engine.report(tx, report)
+            await cloud.platform.engine.report(tx, [report])
             raise KilledError
 
     with pytest.raises(KilledError):

@@ -328,7 +328,7 @@ async def test_jobs_write_the_same_stream(cloud: Cloud) -> None:
     rows = await cloud.fetch(
         "SELECT kind, state FROM revision WHERE entity = 'job' AND entity_id = $1 ORDER BY sequence", job.id
     )
-    assert (rows[0]["state"]["state"], rows[-1]["state"]["state"]) == ("PENDING", "SUCCEEDED")
+    assert (rows[0]["state"]["state"], rows[-1]["state"]["state"]) == ("RUNNING", "SUCCEEDED")
     assert {row["kind"] for row in rows} == {"network.ensure"}
 
 

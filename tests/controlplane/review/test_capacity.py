@@ -34,7 +34,7 @@ async def test_machines_find_the_other_hosts(cloud: Cloud) -> None:
 async def test_a_pool_is_deleted_while_a_volume_is_placed_there(cloud: Cloud) -> None:
     pool_id = await cloud.value("SELECT pool_id FROM pool_capacity")
     async with cloud.database.transaction() as tx:
-        await placement.place_volume(tx, cloud.project_id, gib=1, host_id=None)  # any row that is there
+        await placement.place_volumes(tx, [(cloud.project_id, None)], gib=1)  # any row that is there
         deleting = asyncio.create_task(cloud.delete(pool_id))
         await asyncio.sleep(0.3)
     with pytest.raises(InUseError, match="Volumes still lie in this pool"):
@@ -45,9 +45,7 @@ async def test_a_host_is_deleted_while_a_machine_is_placed_there(cloud: Cloud) -
     host, pool = await cloud.add_host("big", vcpus=1000)
     await cloud.delete(pool.id)
     async with cloud.database.transaction() as tx:
-        await placement.place_machine(
-            tx, cloud.project_id, vcpus=500, memory_mib=64, volume_gib=0, host_id=None, cluster_id=None
-        )
+        await placement.place_machines(tx, [cloud.project_id], placement.Machine(vcpus=500, memory_mib=64))
         deleting = asyncio.create_task(cloud.delete(host.id))
         await asyncio.sleep(0.3)
     with pytest.raises(InUseError, match="Machines still run on this host"):

@@ -142,7 +142,7 @@ _POOL_SHARE = "pool_capacity.pool_id, pool_capacity.host_id, pool_capacity.clust
 async def place_volumes(tx: Tx, wishes: Sequence[tuple[UUID, UUID | None]], *, gib: int) -> Sequence[PoolShare]:
     """Claim for each (its id, its host if that is known) `gib` of the pool with most room. Raises PoolFullError."""
     if len(wishes) == 1:
-        shares = [await _one_pool(tx, wishes[0][1], gib)]
+        shares: Sequence[PoolShare] = [await _one_pool(tx, wishes[0][1], gib)]
     else:
         shares = await _many_pools(tx, [host_id for _, host_id in wishes], gib)
     for (resource_id, _), share in zip(wishes, shares, strict=True):
@@ -258,6 +258,7 @@ async def _no_capacity(tx: Tx, wish: Machine, count: int) -> NoCapacityError:
     return NoCapacityError(
         f"{many}No host has {wish.vcpus} vCPUs, {wish.memory_mib} MiB of memory and {wish.volume_gib} GiB of storage free at "
         f"once: of {most['open']} open hosts the most that one has free is {most['vcpus']} vCPUs and {most['memory_mib']} MiB, "
-        f"the most that one pool has is {most['gib']} GiB. Ask for less, delete something, or ask the operators for more hosts.",
+        f"the most that one pool has is {most['gib']} GiB. "
+        "Ask for less, delete something, or ask the operators for more hosts.",
         context=numbers,
     )

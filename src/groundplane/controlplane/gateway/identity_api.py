@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from groundplane.controlplane.audit import AuditEntry, Outcome, record
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
-from groundplane.controlplane.gateway.operation import Operation, operation, origin
+from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation, origin
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
 from groundplane.controlplane.identity import (
@@ -189,19 +189,22 @@ async def _record_login(
         **origin(request),
     )
     async with services.database.transaction() as tx:
-        await record(tx, entry)
+        record(tx, entry)
 
 
 def _add_user_routes(router: APIRouter, services: Services) -> None:
     @router.post("/users", response_model=UserView, status_code=201, tags=["users"], **_named("user", "create"))
     async def create(request: Request, body: CreateUser) -> Response:
         """Create a user, who has no role yet."""
-        async with operation(services, request, permission="identity.user.create", mutation=True) as op:
+
+        async def work(op: Operation) -> Reply:
             op.detail = {"email": body.email}
             user = await create_user(op.tx, email=body.email, name=body.name, password=body.password)
             op.resource_kind, op.resource_id = "user", user.id
-        view = user_view(user)
-        return answer(view, 201, location=f"{request.url.path}/{view['id']}")
+            view = user_view(user)
+            return Reply(view, 201, f"{request.url.path}/{view['id']}")
+
+        return await mutate(services, request, work, permission="identity.user.create")
 
     @router.get("/users", response_model=UserPage, tags=["users"], **_named("user", "list"))
     async def list_page(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
@@ -221,10 +224,12 @@ def _add_user_routes(router: APIRouter, services: Services) -> None:
     @router.post("/users/{user_id}/disable", response_model=UserView, tags=["users"], **_named("user", "disable"))
     async def disable(request: Request, user_id: IdPath) -> Response:
         """Bar a user from now on, whatever tokens are still good."""
-        async with operation(services, request, permission="identity.user.disable", mutation=True) as op:
+
+        async def work(op: Operation) -> Reply:
             op.resource_kind, op.resource_id = "user", _user_id(user_id)
-            user = await disable_user(op.tx, op.resource_id)
-        return answer(user_view(user))
+            return Reply(user_view(await disable_user(op.tx, op.resource_id)))
+
+        return await mutate(services, request, work, permission="identity.user.disable")
 
 
 def _add_platform_binding_routes(router: APIRouter, services: Services) -> None:
@@ -237,9 +242,9 @@ def _add_platform_binding_routes(router: APIRouter, services: Services) -> None:
     )
     async def create(request: Request, body: CreatePlatformBinding) -> Response:
         """Give a user a role on the whole platform."""
-        async with operation(services, request, permission="identity.role_binding.create", mutation=True) as op:
-            binding = await _bind(op, body.user, body.role, None)
-        return answer(binding_view(binding), 201)
+        return await mutate(
+            services, request, lambda op: _bind(op, body.user, body.role, None), permission="identity.role_binding.create"
+        )
 
     @router.get(
         "/role-bindings",
@@ -262,9 +267,7 @@ def _add_platform_binding_routes(router: APIRouter, services: Services) -> None:
     )
     async def delete(request: Request, binding_id: IdPath) -> Response:
         """Take a role on the whole platform away."""
-        async with operation(services, request, permission="identity.role_binding.delete", mutation=True) as op:
-            binding = await _unbind(op, binding_id)
-        return answer(binding_view(binding))
+        return await mutate(services, request, lambda op: _unbind(op, binding_id), permission="identity.role_binding.delete")
 
 
 def _add_binding_routes(router: APIRouter, services: Services) -> None:
@@ -274,10 +277,10 @@ def _add_binding_routes(router: APIRouter, services: Services) -> None:
     async def create(request: Request, organization_id: IdPath, body: CreateBinding) -> Response:
         """Give a user a role in an organization, or in one of its projects."""
         scope = _organization_id(organization_id)
-        permission = "identity.role_binding.create"
-        async with operation(services, request, permission=permission, organization_id=scope, mutation=True) as op:
-            binding = await _bind(op, body.user, body.role, body.project_id)
-        return answer(binding_view(binding), 201)
+        return await mutate(
+            services, request, lambda op: _bind(op, body.user, body.role, body.project_id),
+            permission="identity.role_binding.create", organization_id=scope,
+        )  # fmt: skip
 
     @router.get(path, response_model=BindingPage, tags=["role bindings"], **_named("role_binding", "list"))
     async def list_page(request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
@@ -294,12 +297,10 @@ def _add_binding_routes(router: APIRouter, services: Services) -> None:
         """Take a role in an organization away."""
         scope = _organization_id(organization_id)
         permission = "identity.role_binding.delete"
-        async with operation(services, request, permission=permission, organization_id=scope, mutation=True) as op:
-            binding = await _unbind(op, binding_id)
-        return answer(binding_view(binding))
+        return await mutate(services, request, lambda op: _unbind(op, binding_id), permission=permission, organization_id=scope)
 
 
-async def _bind(op: Operation, user: str, role: str, project: str | None) -> RoleBinding:
+async def _bind(op: Operation, user: str, role: str, project: str | None) -> Reply:
     op.resource_kind, op.detail = "role_binding", {"user": user, "role": role}
     project_id = parse_id(PROJECT.prefix, project) if project else None
     if project and project_id is None:
@@ -307,16 +308,16 @@ async def _bind(op: Operation, user: str, role: str, project: str | None) -> Rol
     user_id = await _find_user(op.tx, user)
     binding = await bind(op.tx, user_id=user_id, role=role, organization_id=op.organization_id, project_id=project_id)
     op.resource_id, op.project_id = binding.id, binding.project_id
-    return binding
+    return Reply(binding_view(binding), 201)
 
 
-async def _unbind(op: Operation, binding_id: str) -> RoleBinding:
+async def _unbind(op: Operation, binding_id: str) -> Reply:
     op.resource_kind, op.resource_id = "role_binding", parse_id(BINDING_PREFIX, binding_id)
     if op.resource_id is None:
         raise NotFoundError
     binding = await unbind(op.tx, op.resource_id, organization_id=op.organization_id)
     op.detail = {"user": format_id(USER_PREFIX, binding.user_id), "role": binding.role}
-    return binding
+    return Reply(binding_view(binding))
 
 
 async def _find_user(tx: Tx, reference: str) -> UUID:

@@ -10,9 +10,9 @@ from starlette.requests import ClientDisconnect
 
 from groundplane.controlplane.gateway.blobs import Blob
 from groundplane.controlplane.gateway.inspection import ImageFacts, inspect_image
-from groundplane.controlplane.gateway.kinds import answer, parse_selector, resolve_scope
+from groundplane.controlplane.gateway.kinds import parse_selector, path_scope
 from groundplane.controlplane.gateway.middleware import allow_body
-from groundplane.controlplane.gateway.operation import Operation, attempt
+from groundplane.controlplane.gateway.operation import Operation, Reply, attempt
 from groundplane.controlplane.gateway.problems import BodyLimitExceeded, BodyTooLargeError, RequestAbortedError, invalid_request
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import resource_view
@@ -54,34 +54,34 @@ def image_router(services: Services) -> APIRouter:
     )
     async def upload(request: Request, name: Annotated[Name, Query()], labels: LabelsQuery = None) -> Response:
         wanted = _parse_labels(labels)
-        scope = await resolve_scope(services, request)
         async with attempt(
-            services,
-            request,
-            permission=IMAGE.permission("create"),
-            organization_id=scope.organization_id,
-            project_id=scope.project_id,
+            services, request, permission=IMAGE.permission("create"), project_id=path_scope(request).project_id
         ) as op:
             op.resource_kind, op.detail = IMAGE.name, {"name": name}
-            image = await _take_in(op, name, wanted)
-        body = resource_view(IMAGE, image)
-        return answer(body, 201, location=f"{request.url.path}/{body['id']}")
+            await op.authorize()
+            return await _take_in(op, name, wanted)
 
     return router
 
 
-async def _take_in(op: Operation, name: str, labels: dict[str, str]) -> Resource:
+async def _take_in(op: Operation, name: str, labels: dict[str, str]) -> Response:
     blobs = op.services.blobs
     blob = await _receive(op)
-    try:
-        facts = await inspect_image(blob.path)
-        async with op.transaction():
-            image = await _make(op, name, labels, blob, facts)
+
+    async def work(op: Operation) -> Reply:
+        image = await _make(op, name, labels, blob, facts)
+        if not op.dry_run:
+            await op.tx.flush()  # whose name is taken leaves no blob
             # Before the commit: an image without its bytes never is. Should the commit fail, the blob is an orphan.
             await asyncio.to_thread(blobs.commit, blob, image.id)
+        body = resource_view(IMAGE, image)
+        return Reply(body, 201, f"{op.request.url.path}/{body['id']}")
+
+    try:
+        facts = await inspect_image(blob.path)
+        return await op.commit(work, blob.sha256)
     finally:
         blobs.discard(blob)
-    return image
 
 
 async def _receive(op: Operation) -> Blob:

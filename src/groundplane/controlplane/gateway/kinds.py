@@ -9,13 +9,14 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, create_model
 from pydantic_core import to_json
 
-from groundplane.controlplane.gateway.operation import Operation, operation
+from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import (
     JOB_PREFIX,
     USER_PREFIX,
     ResourceView,
     View,
+    bulk_model,
     job_reference,
     page_model,
     public,
@@ -27,11 +28,10 @@ from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Labels, Name, Strict
 from groundplane.controlplane.resources.kind import Action, Kind
-from groundplane.controlplane.resources.manager import Outcome
+from groundplane.controlplane.resources.manager import MOST_AT_ONCE, BulkOutcome, Outcome
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.resources.resource import Resource
-from groundplane.controlplane.resources.scopes import organization_of_project
 from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.errors import InvalidRequestError, NotFoundError
 from groundplane.kernel.ids import parse_id
@@ -44,6 +44,12 @@ Selector = Annotated[
 ]
 NameFilter = Annotated[str | None, Query(max_length=63, pattern=r"^[^\x00]*$")]
 StatusFilter = Annotated[str | None, Query(pattern="^(creating|active|updating|deleting|error)$")]
+
+
+Count = Annotated[
+    int,
+    Field(ge=1, le=MOST_AT_ONCE, description="Make so many at once, NAME-1 to NAME-COUNT, all or none; answers a list."),
+]
 
 
 class HistoryEntry(View):
@@ -99,23 +105,20 @@ class Scope:
         self.organization_id = organization_id
         self.project_id = project_id
 
+    @property
+    def place(self) -> dict[str, UUID | None]:
+        """As operations take it."""
+        return {"organization_id": self.organization_id, "project_id": self.project_id}
 
-async def resolve_scope(services: Services, request: Request) -> Scope:
-    """The scope that the path names. Raises NotFoundError for what is not there."""
+
+def path_scope(request: Request) -> Scope:
+    """The scope that the path names; whether it is there is seen with the decision. Raises NotFoundError for what is no id."""
     organization, project = request.path_params.get("organization_id"), request.path_params.get("project_id")
-    if project is not None:
-        project_id = parse_id(PROJECT.prefix, project)
-        async with services.database.transaction() as tx:
-            organization_id = await organization_of_project(tx, project_id) if project_id else None
-        if organization_id is None:
-            raise NotFoundError  # the same words as for one that is hidden
-        return Scope(organization_id, project_id)
-    if organization is not None:
-        organization_id = parse_id(ORGANIZATION.prefix, organization)
-        if organization_id is None:
-            raise NotFoundError  # the same words as for one that is hidden
-        return Scope(organization_id, None)
-    return Scope(None, None)
+    organization_id = parse_id(ORGANIZATION.prefix, organization) if organization is not None else None
+    project_id = parse_id(PROJECT.prefix, project) if project is not None else None
+    if (organization is not None and organization_id is None) or (project is not None and project_id is None):
+        raise NotFoundError  # the same words as for one that is hidden
+    return Scope(organization_id, project_id)
 
 
 class KindRoutes:
@@ -134,9 +137,8 @@ class KindRoutes:
         noun = self.kind.name.replace("_", " ")
         one = f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
         if self.kind.create is not None:
-            self._add(
-                router, "POST", self.collection, self._create(), f"Create {one}", "create", {201: self.view, 202: self.view}
-            )
+            made = self.view if self.kind.namespace != "tenant" else self.view | bulk_model(self.kind, self.view)
+            self._add(router, "POST", self.collection, self._create(), f"Create {one}", "create", {201: made, 202: made})
         page = page_model(self.kind, self.view)
         self._add(router, "GET", self.collection, self._list(), f"List {noun}s", "list", {200: page})
         self._add(router, "GET", self.item, self._read(), f"Read {one}", "read", {200: self.view})
@@ -174,35 +176,33 @@ class KindRoutes:
             openapi_extra={"x-permission": self.kind.permission(verb), **scope_parameters(path)},
         )
 
-    def _open(self, request: Request, verb: str, scope: Scope, *, mutation: bool = False) -> Any:
-        return operation(
-            self.services,
-            request,
-            permission=self.kind.permission(verb),
-            organization_id=scope.organization_id,
-            project_id=scope.project_id,
-            mutation=mutation,
-        )
+    def _open(self, request: Request, verb: str, scope: Scope) -> Any:
+        return operation(self.services, request, permission=self.kind.permission(verb), **scope.place)
+
+    async def _mutate(self, request: Request, verb: str, scope: Scope, work: Work) -> Response:
+        return await mutate(self.services, request, work, permission=self.kind.permission(verb), **scope.place)
 
     def _create(self) -> Callable[..., Awaitable[Response]]:
         body = self._create_body()
 
         async def create(request: Request, body: body) -> Response:  # type: ignore[valid-type]  # made at run time
-            scope = await resolve_scope(self.services, request)
             wish: Any = body
-            async with self._open(request, "create", scope, mutation=True) as op:
-                outcome = await self.services.manager.create(
-                    op.tx,
-                    self.kind,
-                    wish.spec,
-                    name=wish.name,
-                    labels=wish.labels,
-                    actor_id=op.actor.id,
-                    organization_id=scope.organization_id,
-                    project_id=scope.project_id,
-                )
-                self._note(op, outcome.resource)
-            return self._answer(request, outcome, done=201)
+
+            async def work(op: Operation) -> Reply:
+                op.resource_kind, op.detail = self.kind.name, {"name": wish.name}
+                asked: dict[str, Any] = {
+                    "name": wish.name, "labels": wish.labels, "actor_id": op.actor.id,
+                    "organization_id": op.organization_id, "project_id": op.project_id,
+                }  # fmt: skip
+                if (count := getattr(wish, "count", None)) is not None:
+                    many = await self.services.manager.create_many(op.tx, self.kind, wish.spec, count=count, **asked)
+                    op.detail["count"] = count
+                    return self._bulk_reply(many)
+                outcome = await self.services.manager.create(op.tx, self.kind, wish.spec, **asked)
+                op.resource_id = outcome.resource.id
+                return self._reply(op, outcome, done=201)
+
+            return await self._mutate(request, "create", path_scope(request), work)
 
         return create
 
@@ -215,7 +215,7 @@ class KindRoutes:
             name: NameFilter = None,
             status: StatusFilter = None,
         ) -> Response:
-            scope = await resolve_scope(self.services, request)
+            scope = path_scope(request)
             after = parse_id(self.kind.prefix, cursor) if cursor else None
             if cursor and after is None:
                 raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
@@ -240,7 +240,7 @@ class KindRoutes:
     def _open_list(self, request: Request, scope: Scope) -> Any:
         """Everybody may list organizations: those in which they have a role are shown."""
         if self.kind is ORGANIZATION:
-            return operation(self.services, request, permission=None, organization_id=None, project_id=None)
+            return operation(self.services, request, permission=None)
         return self._open(request, "list", scope)
 
     async def _visible(self, op: Operation, scope: Scope) -> Sequence[UUID] | None:
@@ -262,12 +262,10 @@ class KindRoutes:
         body = self._update_body()
 
         async def update(request: Request, reference: ReferencePath, body: body) -> Response:  # type: ignore[valid-type]
-            scope = await self._scope_of_item(request, reference)
             wish: Any = body
-            async with self._open(request, "update", scope, mutation=True) as op:
-                resource = await self._get(op.tx, scope, reference)
-                self._note(op, resource)
-                outcome = await self.services.manager.update(
+
+            async def change(op: Operation, resource: Resource) -> Outcome:
+                return await self.services.manager.update(
                     op.tx,
                     self.kind,
                     resource,
@@ -276,31 +274,41 @@ class KindRoutes:
                     request=getattr(wish, "spec", None),
                     actor_id=op.actor.id,
                 )
-            return self._answer(request, outcome)
+
+            return await self._change(request, reference, "update", change)
 
         return update
 
     def _delete(self) -> Callable[..., Awaitable[Response]]:
         async def delete(request: Request, reference: ReferencePath) -> Response:
-            scope = await self._scope_of_item(request, reference)
-            async with self._open(request, "delete", scope, mutation=True) as op:
-                resource = await self._get(op.tx, scope, reference)
-                self._note(op, resource)
-                outcome = await self.services.manager.delete(op.tx, self.kind, resource, actor_id=op.actor.id)
-            return self._answer(request, outcome)
+            async def change(op: Operation, resource: Resource) -> Outcome:
+                return await self.services.manager.delete(op.tx, self.kind, resource, actor_id=op.actor.id)
+
+            return await self._change(request, reference, "delete", change)
 
         return delete
 
     def _act(self, action: Action) -> Callable[..., Awaitable[Response]]:
         async def act(request: Request, reference: ReferencePath) -> Response:
-            scope = await self._scope_of_item(request, reference)
-            async with self._open(request, action.verb, scope, mutation=True) as op:
-                resource = await self._get(op.tx, scope, reference)
-                self._note(op, resource)
-                outcome = await self.services.manager.act(op.tx, self.kind, resource, action, actor_id=op.actor.id)
-            return self._answer(request, outcome)
+            async def change(op: Operation, resource: Resource) -> Outcome:
+                return await self.services.manager.act(op.tx, self.kind, resource, action, actor_id=op.actor.id)
+
+            return await self._change(request, reference, action.verb, change)
 
         return act
+
+    async def _change(
+        self, request: Request, reference: str, verb: str, change: Callable[[Operation, Resource], Awaitable[Outcome]]
+    ) -> Response:
+        """Do something to a resource that is there."""
+        scope = await self._scope_of_item(request, reference)
+
+        async def work(op: Operation) -> Reply:
+            resource = await self._get(op.tx, scope, reference)
+            op.resource_kind, op.resource_id = self.kind.name, resource.id
+            return self._reply(op, await change(op, resource))
+
+        return await self._mutate(request, verb, scope, work)
 
     def _history(self) -> Callable[..., Awaitable[Response]]:
         async def history(request: Request, reference: ReferencePath) -> Response:
@@ -314,7 +322,7 @@ class KindRoutes:
 
     async def _scope_of_item(self, request: Request, reference: str) -> Scope:
         """An organization or a project is its own scope: who has a role in it may see it."""
-        scope = await resolve_scope(self.services, request)
+        scope = path_scope(request)
         if self.kind not in {ORGANIZATION, PROJECT}:
             return scope
         async with self.services.database.transaction() as tx:
@@ -327,16 +335,18 @@ class KindRoutes:
         project_id = scope.project_id if self.kind.namespace == "tenant" else None
         return await store.get(tx, self.kind, project_id, reference, organization_id=scope.organization_id)
 
-    def _note(self, op: Operation, resource: Resource) -> None:
-        op.resource_kind, op.resource_id = self.kind.name, resource.id
-
-    def _answer(self, request: Request, outcome: Outcome, *, done: int = 200) -> Response:
+    def _reply(self, op: Operation, outcome: Outcome, *, done: int = 200) -> Reply:
         body = resource_view(self.kind, outcome.resource, job=outcome.job, operator=self.operator)
         reference = job_reference(outcome.job)
         if reference is not None:
-            return answer(body, 202, location=str(reference["href"]))
-        location = f"{request.url.path}/{body['id']}" if done == 201 else None
-        return answer(body, done, location=location)
+            return Reply(body, 202, str(reference["href"]))
+        return Reply(body, done, f"{op.request.url.path}/{body['id']}" if done == 201 else None)
+
+    def _bulk_reply(self, outcome: BulkOutcome) -> Reply:
+        items = [resource_view(self.kind, resource, operator=self.operator) for resource in outcome.resources]
+        reference = job_reference(outcome.parent)
+        href = str(reference["href"]) if reference else None
+        return Reply({"items": items, "job": reference}, 202 if reference else 201, href)
 
     def _create_body(self) -> type[BaseModel]:
         fields: dict[str, Any] = {
@@ -344,6 +354,8 @@ class KindRoutes:
             "labels": (Labels, {}),
             "spec": (self.kind.create, _default_if_empty(self.kind.create)),
         }
+        if self.kind.namespace == "tenant":
+            fields["count"] = (Count | None, None)
         return create_model(f"Create{self.view.__name__}", __base__=Strict, **fields)
 
     def _update_body(self) -> type[BaseModel]:
@@ -380,4 +392,4 @@ def kind_router(services: Services, kinds: Sequence[Kind]) -> APIRouter:
     return router
 
 
-__all__ = ["KindRoutes", "ResourceView", "Scope", "answer", "kind_router", "resolve_scope"]
+__all__ = ["KindRoutes", "ResourceView", "Scope", "answer", "kind_router", "path_scope"]

@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.gateway.console import read_console
-from groundplane.controlplane.gateway.kinds import ReferencePath, resolve_scope, scope_parameters
+from groundplane.controlplane.gateway.kinds import ReferencePath, path_scope, scope_parameters
 from groundplane.controlplane.gateway.operation import operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.resources import store
@@ -31,7 +31,7 @@ def machine_router(services: Services) -> APIRouter:
     async def console_log(
         request: Request, reference: ReferencePath, offset: Offset = 0, limit: Length = 1 << 20
     ) -> StreamingResponse:
-        scope = await resolve_scope(services, request)
+        scope = path_scope(request)
         async with operation(
             services,
             request,

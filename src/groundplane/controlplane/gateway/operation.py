@@ -3,29 +3,46 @@
 Every route goes through here; no route opens a transaction or commits by itself.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import structlog
-from fastapi import Request
+from fastapi import Request, Response
+from pydantic_core import to_json
 
 from groundplane.controlplane.audit import AuditEntry, Outcome, record
+from groundplane.controlplane.gateway import dryrun
 from groundplane.controlplane.gateway.auth import current_actor
+from groundplane.controlplane.gateway.idempotency import REPLAYED_HEADER, IdempotencyKey, StoredAnswer
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Actor, authorize, require_enabled
-from groundplane.kernel.database import Tx
+from groundplane.kernel.database import CollisionError, Tx
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, UnauthenticatedError
 from groundplane.kernel.telemetry import current_trace
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a mutation is answered with."""
+
+    body: object
+    status: int = 200
+    location: str | None = None
+
+
 @dataclass
 class Operation:
-    """What a request is doing. Set `resource_kind`, `resource_id` and `detail` (never a secret) for the audit row."""
+    """What a request is doing. Set `resource_kind`, `resource_id` and `detail` (never a secret) for the audit row.
+
+    `organization_id` of a project's operation is known once it is authorized.
+    """
 
     services: Services
     request: Request
@@ -34,11 +51,16 @@ class Operation:
     organization_id: UUID | None
     project_id: UUID | None
     mutation: bool
+    dry_run: bool = False
     resource_kind: str | None = None
     resource_id: UUID | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     authorized: bool = False
     _tx: Tx | None = None
+
+    def __post_init__(self) -> None:
+        """Keep what the decision is about: work may tell the audit row of another place."""
+        self._place = (self.organization_id, self.project_id)
 
     @property
     def tx(self) -> Tx:
@@ -48,17 +70,52 @@ class Operation:
         return self._tx
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        """Authorize, then run the block, then write a mutation's audit row: all in one transaction."""
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """Authorize, then run the block, all in one transaction."""
         async with self.services.database.transaction() as tx:
             self._tx = tx
             try:
                 await self._authorize(tx)
-                yield
-                if self.mutation:
-                    await record(tx, self._entry("allowed", None))
+                yield tx
             finally:
                 self._tx = None
+
+    async def commit(self, work: "Work", fingerprint: bytes | str) -> Response:
+        """Do the work in a transaction, with its audit row and its answer under the request's idempotency key.
+
+        A key that came before is answered as it was then; a dry run is rolled back and answers what would have been done.
+        `fingerprint` is the body, or a digest of it. A transaction that met others on its way is begun again.
+        """
+        key = IdempotencyKey.of(self.request, self.actor.id, fingerprint)
+        for again in reversed(range(ATTEMPTS)):
+            try:
+                return await (self._try(work) if self.dry_run else self._commit(work, key))
+            except CollisionError:
+                if not again:
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311  # spreads load, guards nothing
+        raise AssertionError  # the last attempt answers or raises
+
+    async def _commit(self, work: "Work", key: IdempotencyKey | None) -> Response:
+        async with self.transaction() as tx:
+            stored = await key.recall(tx) if key else None
+            if stored is not None:
+                return _replay(stored)
+            reply = await work(self)
+            body = to_json(reply.body)
+            record(tx, self._entry("allowed", None))
+            if key is not None:
+                key.keep(tx, StoredAnswer(reply.status, reply.location, body.decode()))
+        return _response(body, reply.status, reply.location)
+
+    async def _try(self, work: "Work") -> Response:
+        with suppress(_RolledBack):
+            async with self.transaction() as tx:
+                before = await dryrun.begin(tx, self.project_id)
+                reply = await work(self)
+                plan = await dryrun.plan(tx, self.services, self.project_id, before, reply.status)
+                raise _RolledBack
+        return _response(to_json(plan), 200, None)
 
     @asynccontextmanager
     async def refusals_audited(self) -> AsyncIterator[None]:
@@ -66,11 +123,12 @@ class Operation:
         try:
             yield
         except GroundplaneError as error:
-            if self.mutation or not self.authorized:
+            if (self.mutation and not self.dry_run) or not self.authorized:
+                self.detail = {**self.detail, "detail": error.detail, "context": error.context}
                 await self._record_refusal(self._outcome(error), error.code)
             raise
         except Exception:
-            if self.mutation:
+            if self.mutation and not self.dry_run:
                 await self._record_refusal("failed", GroundplaneError.code)
             raise
 
@@ -84,8 +142,9 @@ class Operation:
         if self.permission is None:
             await require_enabled(tx, self.actor)
         else:
-            scope = {"organization_id": self.organization_id, "project_id": self.project_id}
-            await authorize(tx, self.actor, self.permission, **scope)
+            organization_id, self.project_id = self._place
+            scope = {"organization_id": organization_id, "project_id": self.project_id}
+            self.organization_id = await authorize(tx, self.actor, self.permission, **scope)
         self.authorized = True
 
     def _outcome(self, error: GroundplaneError) -> Outcome:
@@ -95,7 +154,7 @@ class Operation:
     async def _record_refusal(self, outcome: Outcome, code: str) -> None:
         try:
             async with self.services.database.transaction() as tx:
-                await record(tx, self._entry(outcome, code))
+                record(tx, self._entry(outcome, code))
         except Exception:  # the refusal itself must reach the client, and the log has it
             log.exception("audit.lost", action=self.permission, outcome=outcome, code=code, actor=str(self.actor.id))
 
@@ -115,6 +174,25 @@ class Operation:
         )
 
 
+Work = Callable[[Operation], Awaitable[Reply]]
+ATTEMPTS = 4
+"""How often a transaction is begun that others got in the way of."""
+
+
+class _RolledBack(Exception):  # noqa: N818  # a signal
+    """Ends a dry run's transaction."""
+
+
+def _replay(stored: StoredAnswer) -> Response:
+    response = _response(stored.body, stored.status, stored.location)
+    response.headers[REPLAYED_HEADER] = "true"
+    return response
+
+
+def _response(body: bytes | str, status: int, location: str | None) -> Response:
+    return Response(body, status, headers={"Location": location} if location else None, media_type="application/json")
+
+
 def origin(request: Request) -> dict[str, Any]:
     """Where a request comes from, in the audit log's words: request_id, trace, address."""
     return {
@@ -132,25 +210,46 @@ async def operation(
     permission: str | None,
     organization_id: UUID | None = None,
     project_id: UUID | None = None,
-    mutation: bool = False,
 ) -> AsyncIterator[Operation]:
-    """Run the block in one authorized, audited transaction:
+    """Read in one authorized transaction:
 
-        async with operation(services, request, permission="compute.vm.create", organization_id=…, project_id=…,
-                             mutation=True) as op:
-            outcome = await services.manager.create(op.tx, …, actor_id=op.actor.id)
-            op.resource_kind, op.resource_id = "vm", outcome.resource.id
+        async with operation(services, request, permission="compute.vm.read", project_id=…) as op:
+            resource = await store.get(op.tx, …)
 
-    First the decision is made (`permission` None: any authenticated actor), then the block runs, then a mutation's audit row
-    is written, and all commit together. If anything raises, all of it is undone; what was refused leaves an audit row in a
-    second transaction: `denied` when the actor may not (401, 403, or 404 for what is not theirs to see), `failed` otherwise.
-    Reads leave a row only when they are denied.
+    `permission` None: any authenticated actor. A reading that is denied leaves an audit row in a second transaction.
 
     Raises UnauthenticatedError, ForbiddenError, NotFoundError, and whatever the block raises.
     """
-    op = Operation(services, request, current_actor(request), permission, organization_id, project_id, mutation)
+    op = Operation(services, request, current_actor(request), permission, organization_id, project_id, mutation=False)
     async with op.refusals_audited(), op.transaction():
         yield op
+
+
+async def mutate(
+    services: Services,
+    request: Request,
+    work: Work,
+    *,
+    permission: str | None,
+    organization_id: UUID | None = None,
+    project_id: UUID | None = None,
+) -> Response:
+    """Change something in one authorized, audited transaction, and answer:
+
+        async def work(op: Operation) -> Reply:
+            outcome = await services.manager.create(op.tx, …, actor_id=op.actor.id)
+            op.resource_kind, op.resource_id = "vm", outcome.resource.id
+            return Reply(view(outcome), 202)
+
+        return await mutate(services, request, work, permission="compute.vm.create", project_id=…)
+
+    First the decision is made (`permission` None: any authenticated actor), then an idempotency key is looked for, then the
+    work is done, then its audit row and its answer are written, and all commit together. If anything raises, all of it is
+    undone; what was refused leaves an audit row in a second transaction: `denied` when the actor may not (401, 403, or 404
+    for what is not theirs to see), `failed` otherwise.
+    """
+    async with attempt(services, request, permission=permission, organization_id=organization_id, project_id=project_id) as op:
+        return await op.commit(work, await request.body())
 
 
 @asynccontextmanager
@@ -158,20 +257,22 @@ async def attempt(
     services: Services,
     request: Request,
     *,
-    permission: str,
+    permission: str | None,
     organization_id: UUID | None = None,
     project_id: UUID | None = None,
 ) -> AsyncIterator[Operation]:
     """A mutation with slow work before its transaction, such as an upload:
 
         async with attempt(services, request, permission="storage.image.create", …) as op:
+            await op.authorize()
             blob = await …                      # authorized, in no transaction
-            async with op.transaction():        # authorized again, and audited
-                …
+            return await op.commit(work, blob.sha256)
 
-    Refusals, those of the slow work too, are audited as in `operation`.
+    Refusals, those of the slow work too, are audited.
     """
-    op = Operation(services, request, current_actor(request), permission, organization_id, project_id, mutation=True)
+    dry_run = dryrun.asked_for(request)
+    op = Operation(
+        services, request, current_actor(request), permission, organization_id, project_id, mutation=True, dry_run=dry_run
+    )
     async with op.refusals_audited():
-        await op.authorize()
         yield op

@@ -15,8 +15,8 @@ from groundplane.controlplane.fleet.agent import AGENT
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.gateway.identity_api import BINDING_PREFIX
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, resolve_scope, scope_parameters
-from groundplane.controlplane.gateway.operation import operation
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, path_scope, scope_parameters
+from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import JOB_PREFIX, USER_PREFIX, View, public
 from groundplane.controlplane.resources import quota
@@ -197,7 +197,7 @@ def _add_quota(router: APIRouter, services: Services) -> None:
         openapi_extra=_extra(QUOTA_READ, PROJECT_PATH),
     )  # fmt: skip
     async def read_quota(request: Request) -> Response:
-        scope = await resolve_scope(services, request)
+        scope = path_scope(request)
         assert scope.project_id is not None  # noqa: S101  # the path has it
         async with operation(
             services,
@@ -218,16 +218,18 @@ def _add_limits(router: APIRouter, services: Services) -> None:
     async def set_quota(request: Request, project_id: ProjectId, body: QuotaLimits) -> Response:  # type: ignore[valid-type]
         wish: Strict = body
         limits = wish.model_dump(exclude_none=True)
+
         # Asked of the platform, not of the project: its owners may do everything in it, but not this.
-        async with operation(services, request, permission=QUOTA_UPDATE, mutation=True) as op:
+        async def work(op: Operation) -> Reply:
             number = parse_id(PROJECT.prefix, project_id)
             op.organization_id = await organization_of_project(op.tx, number) if number else None
             if number is None or op.organization_id is None:
                 raise ResourceNotFoundError(f"There is no project {project_id!r}. List the projects.")
             op.project_id, op.resource_kind, op.resource_id, op.detail = number, PROJECT.name, number, {"limits": limits}
             await quota.set_limits(op.tx, number, limits)
-            usage = await quota.usage(op.tx, number)
-        return answer(_quota_view(number, usage))
+            return Reply(_quota_view(number, await quota.usage(op.tx, number)))
+
+        return await mutate(services, request, work, permission=QUOTA_UPDATE)
 
 
 def _add_audit_log(router: APIRouter, services: Services, prefix: str) -> None:
@@ -237,7 +239,7 @@ def _add_audit_log(router: APIRouter, services: Services, prefix: str) -> None:
     )  # fmt: skip
     async def list_audit_events(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
         before = _parse(AUDIT_PREFIX, cursor)
-        scope = await resolve_scope(services, request)
+        scope = path_scope(request)
         async with operation(
             services, request, permission=AUDIT_LIST, organization_id=scope.organization_id, project_id=scope.project_id
         ) as op:
@@ -252,7 +254,7 @@ def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
     )  # fmt: skip
     async def list_drift(request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True) -> Response:
         after = _parse(DRIFT_PREFIX, cursor)
-        scope = await resolve_scope(services, request)
+        scope = path_scope(request)
         async with operation(
             services, request, permission=DRIFT_LIST, organization_id=scope.organization_id, project_id=scope.project_id
         ) as op:

@@ -81,6 +81,17 @@ def page_model(kind: Kind, view: type[ResourceView]) -> type[View]:
     )
 
 
+def bulk_model(kind: Kind, view: type[ResourceView]) -> type[View]:
+    """What a request for many of the kind is answered with."""
+    return create_model(
+        f"{view.__name__}Bulk",
+        __base__=View,
+        __doc__=f"{kind.plural.capitalize()} that were made by one request, and the parent of their jobs.",
+        items=(list[view], ...),  # type: ignore[valid-type]  # made at run time
+        job=(JobReference | None, ...),
+    )
+
+
 def public(prefix: str, value: UUID | None) -> str | None:
     """A public id, or None for none."""
     return format_id(prefix, value) if value else None
@@ -115,14 +126,14 @@ def job_reference(job: Job | None) -> dict[str, Any] | None:
     """The short form of a job beside its resource."""
     if job is None:
         return None
-    text = format_id(JOB_PREFIX, job.id)
-    project = public(PROJECT.prefix, job.project_id)
-    href = f"/api/tenant/v1/projects/{project}/jobs/{text}" if project else f"/api/ops/v1/jobs/{text}"
-    return {"id": text, "state": job.state, "href": href}
+    return {"id": format_id(JOB_PREFIX, job.id), "state": job.state, "href": _job_href(job, job.id)}
 
 
 class JobStep(View):
-    """One line of a job's history. `what`: entered, asked, unanswered, reported, retrying, succeeded, failed."""
+    """One line of a job's history.
+
+    `what`: entered, asked, unanswered, reported, retrying, retry_requested, cancelling, undoing, step_error, succeeded, failed.
+    """
 
     at: datetime
     step: str
@@ -131,11 +142,32 @@ class JobStep(View):
     detail: dict[str, Any]
 
 
+class JobLinks(View):
+    """Where what belongs to a job is read. `resource` is null for a parent of many."""
+
+    self: str
+    resource: str | None
+    parent: str | None
+    children: str | None
+
+
+class JobError(View):
+    """A fault that the job met, in its order."""
+
+    at: datetime
+    step: str
+    attempt: int
+    code: str
+    fault_class: str
+    message: str
+
+
 class JobView(View):
-    """One attempt at what is wanted of a resource."""
+    """One attempt at what is wanted of a resource; or, with verb `bulk`, the parent of many."""
 
     id: str
     workflow: str
+    verb: Literal["create", "update", "delete", "correct", "bulk"]
     state: Literal["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED"]
     organization_id: str | None
     project_id: str | None
@@ -152,7 +184,12 @@ class JobView(View):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    cancel_requested_at: datetime | None
+    undoing: bool = Field(description="It was cancelled, and what it had done is being undone.")
+    parent_id: str | None
+    links: JobLinks
     steps: list[JobStep] = Field(default_factory=list, description="What happened, in order; only on a single job.")
+    errors: list[JobError] = Field(default_factory=list, description="Every fault, in order; only on a single job.")
 
 
 class JobPage(View):
@@ -167,6 +204,7 @@ def job_view(kinds: Mapping[str, Kind], job: Job, history: Sequence[Row] = ()) -
     return {
         "id": format_id(JOB_PREFIX, job.id),
         "workflow": job.workflow,
+        "verb": job.verb,
         "state": job.state,
         "organization_id": public(ORGANIZATION.prefix, job.organization_id),
         "project_id": public(PROJECT.prefix, job.project_id),
@@ -183,5 +221,31 @@ def job_view(kinds: Mapping[str, Kind], job: Job, history: Sequence[Row] = ()) -
         "created_at": job.created_at,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
+        "cancel_requested_at": job.cancel_requested_at,
+        "undoing": job.undoing,
+        "parent_id": public(JOB_PREFIX, job.parent_id),
+        "links": _links(kinds, job),
         "steps": [dict(row) for row in history],
+        "errors": [
+            {"at": row["at"], "step": row["step"], "attempt": row["attempt"], **row["detail"]["fault"]}
+            for row in history
+            if row["what"] in {"retrying", "failed"} and row["detail"].get("fault")
+        ],
     }
+
+
+def _links(kinds: Mapping[str, Kind], job: Job) -> dict[str, str | None]:
+    own, kind = _job_href(job, job.id), kinds[job.resource_kind]
+    place = kind.namespace if kind.namespace != "tenant" else f"tenant/v1/projects/{public(PROJECT.prefix, job.project_id)}"
+    resource = f"/api/{place if kind.namespace == 'tenant' else f'{place}/v1'}/{kind.plural}/{kind.public_id(job.resource_id)}"
+    return {
+        "self": own,
+        "resource": None if job.verb == "bulk" else resource,
+        "parent": _job_href(job, job.parent_id) if job.parent_id else None,
+        "children": f"{own.rpartition('/')[0]}?parent={format_id(JOB_PREFIX, job.id)}" if job.verb == "bulk" else None,
+    }
+
+
+def _job_href(job: Job, job_id: UUID) -> str:
+    project = public(PROJECT.prefix, job.project_id)
+    return f"/api/{f'tenant/v1/projects/{project}' if project else 'ops/v1'}/jobs/{format_id(JOB_PREFIX, job_id)}"

@@ -37,29 +37,42 @@ class RoleBinding:
 _COLUMNS = ", ".join(f"role_binding.{item.name}" for item in fields(RoleBinding))
 
 
-async def authorize(tx: Tx, actor: Actor, permission: str, *, organization_id: UUID | None, project_id: UUID | None) -> None:
+async def authorize(
+    tx: Tx, actor: Actor, permission: str, *, organization_id: UUID | None, project_id: UUID | None
+) -> UUID | None:
     """Return if one of the actor's roles gives the permission there; both None is the platform itself. One query.
+
+    A project's organization need not be known: it is answered.
 
     Raises:
         ForbiddenError: the place is the actor's to see, but no role there gives the permission.
-        NotFoundError: the actor sees nothing of that organization, or of that project: ids of others do not exist.
+        NotFoundError: there is no such project, or the actor sees nothing of it or of that organization.
         InvalidTokenError: the user is gone or disabled, though the token is still good.
     """
     if actor.kind == "system":
-        return
+        return organization_id or (await organization_of_project(tx, project_id) if project_id else None)
     rows = await tx.fetch(
-        """SELECT role, role_binding.organization_id, project_id, disabled_at IS NOT NULL AS disabled
-           FROM user_account LEFT JOIN role_binding ON user_id = user_account.id
-                AND (role_binding.organization_id IS NULL OR role_binding.organization_id = $2)
+        """SELECT role, role_binding.organization_id, role_binding.project_id, disabled_at IS NOT NULL AS disabled,
+                  project.organization_id AS owner_id
+           FROM user_account
+                LEFT JOIN resource AS project ON project.id = $3 AND project.kind = 'project' AND project.deleted_at IS NULL
+                LEFT JOIN role_binding ON user_id = user_account.id
+                AND (role_binding.organization_id IS NULL
+                     OR role_binding.organization_id = coalesce(project.organization_id, $2))
            WHERE user_account.id = $1""",
         actor.id,
         organization_id,
+        project_id,
     )
     if not rows or rows[0]["disabled"]:
         raise InvalidTokenError(_GONE)
+    if project_id is not None:
+        if rows[0]["owner_id"] is None or organization_id not in {None, rows[0]["owner_id"]}:
+            raise NotFoundError
+        organization_id = rows[0]["owner_id"]
     bindings = [row for row in rows if row["role"] is not None]
     if any(_covers(row, project_id) and ROLES[row["role"]].permits(permission) for row in bindings):
-        return
+        return organization_id
     if organization_id is not None and not any(_shows(row, project_id) for row in bindings):
         raise NotFoundError
     raise ForbiddenError(

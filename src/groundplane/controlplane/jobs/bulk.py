@@ -25,7 +25,8 @@ async def gather(tx: Tx, job: Job) -> Move:
         message = f"The jobs were cancelled; {total - failed} of {total} had succeeded before."
         return Fail(Fault(code="cancelled", fault_class="permanent", message=message))
     first = await jobs.first_failure(tx, job.id) or {}
-    message = f"{failed} of {total} jobs failed. The first: {first.get('message', 'it does not say why')} List the jobs of this parent."
+    why = first.get("message", "It does not say why.")
+    message = f"{failed} of {total} jobs failed. The first: {why} List the jobs of this parent."
     return Fail(Fault(code="children_failed", fault_class="permanent", message=message))
 
 

@@ -19,7 +19,7 @@ from groundplane.controlplane.jobs.job import Job, Verb
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Done, Fail, Go, Move, Wait, Want, Workflow, Workflows
 from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import ConflictError, NotFoundError
-from groundplane.kernel.ids import format_id, new_id
+from groundplane.kernel.ids import new_id
 from groundplane.kernel.telemetry import current_trace, trace_scope
 
 MOVES_AT_ONCE = 50

@@ -1,7 +1,7 @@
 """The reconciler as the worker runs it: takes in what the data plane says, and its own loops. One round never ends the rest."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -32,16 +32,16 @@ class Reconciler:
     manager: ResourceManager
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def observe(self, tx: Tx, message: Sighting | InventoryChunk | Heartbeat) -> None:
+    async def observe(self, tx: Tx, messages: Sequence[Sighting | InventoryChunk | Heartbeat]) -> None:
         """Take in what the data plane says of itself; raises nothing that another try would not mend."""
-        if isinstance(message, Heartbeat):
-            await heartbeats.apply(tx, message)
-            return
-        if isinstance(message, Sighting):
-            news = await sightings.apply(tx, self.kinds, self.manager.states, message)
-        else:
-            complete = await inventory.stage(tx, message)
-            news = complete and await inventory.compare(tx, self.kinds, self.manager.states, message)
+        states = self.manager.states
+        seen = [message for message in messages if isinstance(message, Sighting)]
+        news = await sightings.apply(tx, self.kinds, states, seen) if seen else False
+        for message in messages:
+            if isinstance(message, Heartbeat):
+                await heartbeats.apply(tx, message)
+            elif isinstance(message, InventoryChunk) and await inventory.stage(tx, message):
+                news |= await inventory.compare(tx, self.kinds, states, message)
         if news:
             tx.after_commit.append(self._tell)
 

@@ -1,6 +1,7 @@
 """What engines tell at once by their own events: news, a guest's own wish, or a difference. Starts nothing itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from groundplane.contracts.reports import Sighting, State
 from groundplane.controlplane.reconciler import drift
@@ -8,20 +9,37 @@ from groundplane.controlplane.reconciler.assessment import Difference, Wish, ass
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.resource import COLUMNS, Resource
 from groundplane.controlplane.resources.states import StateKeeper
-from groundplane.kernel.database import Tx
+from groundplane.kernel.database import Row, Tx
 
 SEEN = "seen by the engine"
 
 
-async def apply(tx: Tx, kinds: Mapping[str, Kind], states: StateKeeper, sighting: Sighting) -> bool:
-    """Take in one event; True when it told of a difference that was not known."""
+async def apply(tx: Tx, kinds: Mapping[str, Kind], states: StateKeeper, sightings: Sequence[Sighting]) -> bool:
+    """Take in events, in their order; True when one told of a difference that was not known.
+
+    Most are about what a job is changing, or tell nothing that matters: those are written behind, all at once.
+    """
+    watched = [each for each in sightings if (kind := kinds.get(each.state.kind)) is not None and kind.inventory]
+    rows = dict(await _lock(tx, [each.state.id for each in watched]))
+    news = False
+    for sighting in watched:
+        row = rows.get(sighting.state.id)
+        if row is not None and _speaks_of(row, sighting.state):
+            resource = Resource.from_row(row)
+            news |= await _apply(tx, kinds[resource.kind], states, resource, sighting, changing=row["changing"])
+            rows |= await _lock(tx, [resource.id]) if len(watched) > 1 and _again(watched, sighting) else {}
+    return news
+
+
+def _again(watched: Sequence[Sighting], sighting: Sighting) -> bool:
+    """Do several events speak of this resource?"""
+    return sum(each.state.id == sighting.state.id for each in watched) > 1
+
+
+async def _apply(tx: Tx, kind: Kind, states: StateKeeper, resource: Resource, sighting: Sighting, *, changing: bool) -> bool:
     state = sighting.state
-    kind = kinds.get(state.kind)
-    resource = await _living(tx, state) if kind is not None and kind.inventory else None
-    if kind is None or resource is None:
-        return False
     seen = state.observed if state.present else None
-    if await tx.value("SELECT EXISTS (SELECT FROM change_claim WHERE resource_id = $1)", resource.id):
+    if changing:
         if seen is not None:
             await states.observe(tx, resource, seen, reason=SEEN)
         return False
@@ -58,17 +76,20 @@ async def follow(tx: Tx, states: StateKeeper, resource: Resource, wish: Wish, ob
     await drift.resolve(tx, resource.id)
 
 
-async def _living(tx: Tx, state: State) -> Resource | None:
-    """The wanted resource that a state is about; None when the state is older than work that was asked for since.
-
-    That work will report. What vanished took its fence along, and is never too old here.
-    """
-    row = await tx.row(
-        f"""SELECT {COLUMNS} FROM resource
-            WHERE id = $1 AND kind = $2 AND wanted = 'present' AND (NOT $3 OR fence <= $4) FOR UPDATE""",  # noqa: S608
-        state.id,
-        state.kind,
-        state.present,
-        state.fence,
+async def _lock(tx: Tx, resource_ids: Sequence[UUID]) -> Mapping[UUID, Row]:
+    """The wanted ones of these resources, held against changes; `changing`: a job is at work on it."""
+    rows = await tx.fetch(
+        f"""SELECT {COLUMNS}, EXISTS (SELECT FROM change_claim WHERE resource_id = resource.id) AS changing
+            FROM resource WHERE id = ANY($1::uuid[]) AND wanted = 'present'
+            ORDER BY id FOR NO KEY UPDATE""",  # noqa: S608  # our own columns
+        list(resource_ids),
     )
-    return Resource.from_row(row) if row else None
+    return {row["id"]: row for row in rows}
+
+
+def _speaks_of(row: Row, state: State) -> bool:
+    """Is the state about this resource, and no older than work that was asked for since? That work will report.
+
+    What vanished took its fence along, and is never too old here.
+    """
+    return bool(row["kind"] == state.kind and (not state.present or row["fence"] <= state.fence))

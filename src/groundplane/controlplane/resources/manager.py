@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.jobs.bulk import GATHER
-from groundplane.controlplane.jobs.engine import ChangeInProgressError, Engine, Start
+from groundplane.controlplane.jobs.engine import ChangeInProgressError, Engine, JobNotFoundError, Start
 from groundplane.controlplane.jobs.job import Job, Verb
 from groundplane.controlplane.jobs.workflow import Workflow
 from groundplane.controlplane.resources import quota, store
@@ -189,11 +189,14 @@ class ResourceManager:
             return None
         return await self._start(tx, workflow, "correct", resource, [resource.id], None, CORRECTION)
 
-    async def retry(self, tx: Tx, job: Job, *, actor_id: UUID | None) -> Job:
+    async def retry(self, tx: Tx, job_id: UUID, *, actor_id: UUID | None) -> Job:
         """Another attempt at what a failed job was for, or at once the next try of one that waits for it.
 
-        The job's row is locked by the caller. Raises NotRetryableError, ChangeInProgressError.
+        Raises JobNotFoundError, NotRetryableError, ChangeInProgressError.
         """
+        job = (await jobs.lock(tx, [job_id])).get(job_id)
+        if job is None:
+            raise JobNotFoundError
         if job.ended_at is None:
             if job.state != "RETRYING":
                 raise NotRetryableError(f"The job is {job.state}: it is at work already. Wait for it, or cancel it.")

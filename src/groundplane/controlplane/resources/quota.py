@@ -54,7 +54,8 @@ async def claim_more(tx: Tx, scope_id: UUID, resource_id: UUID, amounts: Mapping
     """Take more for a resource that holds some already; otherwise as `claim`."""
     await tx.execute(
         """UPDATE quota_claim AS held SET amounts = (
-               SELECT jsonb_object_agg(key, coalesce((held.amounts ->> key)::bigint, 0) + coalesce(($2::jsonb ->> key)::bigint, 0))
+               SELECT jsonb_object_agg(key, coalesce((held.amounts ->> key)::bigint, 0)
+                                            + coalesce(($2::jsonb ->> key)::bigint, 0))
                FROM jsonb_object_keys(held.amounts || $2::jsonb) AS key)
            WHERE resource_id = $1""",
         resource_id,

@@ -114,9 +114,7 @@ class HeldResources:
             if state.present and resource.wanted == "present":
                 self.observe(resource, state.observed, reason=f"report of {job.workflow}", job_id=job.id)
 
-    def observe(
-        self, resource: Resource, observed: Mapping[str, Any], *, reason: str, job_id: UUID | None = None
-    ) -> None:
+    def observe(self, resource: Resource, observed: Mapping[str, Any], *, reason: str, job_id: UUID | None = None) -> None:
         """What an engine says of a resource."""
         self._metered.setdefault(resource.id, bool(resource.observed))
         if observed != resource.observed:

@@ -27,7 +27,7 @@ def insert(tx: Tx, kind: Kind, creation: Creation, draft: Draft, spec: Mapping[s
         {**vars(resource), "scope_id": scope_of(kind, draft.organization_id, draft.project_id),
          "linkable": True, "spec_version": 1, "changed_by": creation.actor_id, "reason": f"create {kind.name}"},
     )  # fmt: skip
-    tx.refuse({"resource_name": _name_taken, **GOING})
+    tx.refuse({"resource_name": _name_taken})
     write_labels(tx, kind, draft.id, draft.organization_id, creation.labels)
     for target_id, role in draft.links:
         link(tx, draft.id, target_id, role)
@@ -58,14 +58,6 @@ def _name_taken(error: Exception) -> NameTakenError:
     return name_taken(found[1], found[2]) if found else NameTakenError()
 
 
-def _going(_error: Exception) -> ReferenceNotFoundError:
-    return ReferenceNotFoundError("Something that the request refers to is being deleted. Choose another one.")
-
-
-GOING = {"link_target": _going}
-"""What it means that a link cannot be made."""
-
-
 def write_labels(tx: Tx, kind: Kind, resource_id: UUID, organization_id: UUID | None, labels: Mapping[str, str]) -> None:
     """Write the searchable copy of a resource's labels behind; of one that has none yet."""
     for key, value in labels.items():
@@ -74,8 +66,24 @@ def write_labels(tx: Tx, kind: Kind, resource_id: UUID, organization_id: UUID | 
 
 
 def link(tx: Tx, source_id: UUID, target_id: UUID, role: str) -> None:
-    """`source` uses `target` as `role` from now on; the target cannot be deleted meanwhile. Written behind."""
+    """`source` uses `target` as `role` from now on; the target cannot be deleted meanwhile. Written behind.
+
+    Raises, when it is written, ReferenceNotFoundError: the target is going.
+    """
     tx.insert("link", {"source_id": source_id, "target_id": target_id, "role": role, "target_linkable": True})
+    roles = tx.read.setdefault("roles", {})
+    roles[str(target_id)] = role
+    tx.refuse({"link_target": lambda error: _going(error, roles)})
+
+
+_ABSENT = re.compile(r"=\\(([0-9a-f-]{36}), ")
+
+
+def _going(error: Exception, roles: Mapping[str, str]) -> ReferenceNotFoundError:
+    """PostgreSQL says which key there is not: (target, linkable)."""
+    found = _ABSENT.search(str(getattr(error, "detail", "")))
+    role = roles.get(found[1] if found else "", "target").replace("_", " ")
+    return ReferenceNotFoundError(f"The {role} that the request refers to is being deleted. Choose another one.")
 
 
 async def unlink(tx: Tx, source_id: UUID, target_ids: Collection[UUID]) -> None:
@@ -119,7 +127,7 @@ async def recall(tx: Tx, resource_ids: Collection[UUID]) -> Mapping[UUID, Resour
 
     For what does not change, or not while the caller holds it.
     """
-    found = {each: Resource.from_row(row) for each in resource_ids if (row := tx.pending("resource", each)) is not None}
+    found = {each: Resource.from_row(fresh) for each in resource_ids if (fresh := tx.pending("resource", each)) is not None}
     found |= {each: tx.read[each] for each in resource_ids if each in tx.read}
     if missing := [each for each in resource_ids if each not in found]:
         sql = f"SELECT {COLUMNS} FROM resource WHERE id = ANY($1::uuid[])"  # noqa: S608  # our own columns

@@ -36,10 +36,11 @@ async def ensure(tx: Tx, job: Job) -> Move:
 async def remove(tx: Tx, job: Job) -> Move:
     """The machine goes first, then what came with it."""
     vm = await store.load(tx, job.resource_id)
-    wants: list[Want] = [Absent("vm", vm.id)]
-    for part in await _owned(tx, vm):
-        wants.append(Absent("volume", part.id, pool_of(part)) if part.kind == VOLUME.name else Absent("port", part.id))
-    return _ask(vm, wants)
+    parts = [
+        Absent("volume", part.id, pool_of(part)) if part.kind == VOLUME.name else Absent("port", part.id)
+        for part in await _owned(tx, vm)
+    ]
+    return _ask(vm, [Absent("vm", vm.id), *parts])
 
 
 async def _owned(tx: Tx, vm: Resource) -> Sequence[Resource]:

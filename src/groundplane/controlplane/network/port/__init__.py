@@ -21,7 +21,7 @@ from groundplane.controlplane.resources.fields import Reference, Stored, Strict
 from groundplane.controlplane.resources.kind import Creation, Kind
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.controlplane.resources.store import Wish
-from groundplane.kernel.database import Row, Tx
+from groundplane.kernel.database import CollidedError, Tx
 from groundplane.kernel.errors import ConflictError, InvalidRequestError
 
 
@@ -133,7 +133,6 @@ async def _regroup(tx: Tx, resource: Resource, spec: PortSpec, group_ids: Sequen
     await store.unlink(tx, resource.id, [SECURITY_GROUP.uuid(old) for old in spec.security_groups])
     for group_id in group_ids:
         store.link(tx, resource.id, group_id, "security_group")
-    tx.refuse(store.GOING)
     return spec.model_copy(update={"security_groups": [SECURITY_GROUP.public_id(group_id) for group_id in group_ids]})
 
 
@@ -178,7 +177,7 @@ async def _claim_addresses(
     for draft, (address, mac) in zip(creation.drafts, claimed, strict=True):
         creation.tx.insert("address", {"subnet_id": subnet.id, "address": str(address), "port_id": draft.id, "mac": mac})
     taken = f"{addresses[0]} belongs to another port. Choose another one, or leave it out."
-    creation.tx.refuse({"address_pkey": lambda _error: AddressTakenError(taken)})
+    creation.tx.refuse({"address_pkey": lambda _error: AddressTakenError(taken), "address_mac_key": _same_mac})
     return subnet, claimed
 
 
@@ -228,6 +227,10 @@ async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4A
         return []
     await tx.execute("UPDATE subnet_range SET next_host = $2 WHERE subnet_id = $1", subnet.id, found[-1] % hosts + 1)
     return [first + host for host in found]
+
+
+def _same_mac(_error: Exception) -> CollidedError:
+    return CollidedError("two ports drew the same MAC")
 
 
 def _new_mac() -> str:
