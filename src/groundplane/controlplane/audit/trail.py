@@ -50,7 +50,7 @@ _WRITTEN = [item.name for item in fields(AuditEntry)]
 _INSERT = "INSERT INTO audit_event ({}) VALUES ({})".format(  # noqa: S608  # our own columns
     ", ".join(_WRITTEN), ", ".join(f"${number}" for number, _ in enumerate(_WRITTEN, 1))
 )
-_COLUMNS = ", ".join(item.name for item in fields(AuditEvent))
+COLUMNS = ", ".join(item.name for item in fields(AuditEvent))
 
 
 async def record(tx: Tx, entry: AuditEntry) -> None:
@@ -78,7 +78,7 @@ async def page(
     values.append(limit)
     where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM audit_event {where} ORDER BY id DESC LIMIT ${len(values)}",  # noqa: S608  # our own columns
+        f"SELECT {COLUMNS} FROM audit_event {where} ORDER BY id DESC LIMIT ${len(values)}",  # noqa: S608  # our own columns
         *values,
     )
     return [AuditEvent(**row) for row in rows]

@@ -410,6 +410,7 @@ CREATE TABLE audit_event (
 CREATE INDEX audit_of_organization ON audit_event (organization_id, id);
 CREATE INDEX audit_of_project ON audit_event (project_id, id);
 CREATE INDEX audit_of_resource ON audit_event (resource_id, id);
+CREATE INDEX audit_of_refused_name ON audit_event (project_id, (detail ->> 'name'), id) WHERE outcome = 'failed';
 
 CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
