@@ -20,8 +20,8 @@ async def drift_of(tx: Tx, resource_id: UUID, *, limit: int) -> Sequence[Row]:
 async def host_share(tx: Tx, resource_id: UUID) -> Row | None:
     """What the resource holds of a host: host_id, host, vcpus, memory_mib."""
     return await tx.row(
-        """SELECT host_id, name AS host, vcpus, memory_mib FROM placement JOIN resource ON resource.id = placement.host_id
-           WHERE resource_id = $1""",
+        """SELECT placement.host_id, name AS host, vcpus, memory_mib
+           FROM placement JOIN resource ON resource.id = placement.host_id WHERE resource_id = $1""",
         resource_id,
     )
 

@@ -1,5 +1,7 @@
 """Where a resource stands, and why, in one sentence. Pure: reads no table."""
 
+from datetime import datetime
+
 from groundplane.controlplane.gateway.evidence import Evidence
 from groundplane.controlplane.gateway.timeline import drift_sentence, event_sentence, job_seconds
 from groundplane.controlplane.gateway.words import Words, fault_of, seconds
@@ -16,17 +18,22 @@ def standing(evidence: Evidence, words: Words) -> str:
 
 def _carried_on(evidence: Evidence, job: Job, words: Words) -> str:
     """What the running job is about."""
-    last = next((row for row in reversed(evidence.events) if row["job_id"] == job.id), None)
+    lines = [row for row in evidence.events if row["job_id"] == job.id]
+    asked = next((row for row in reversed(lines) if row["what"] == "asked"), None)
     where = f"step {job.step}, attempt {job.attempt} ({words.job(job.id)})"
     fault = fault_of(job.error)
-    after = f"; the last error was {fault}" if fault else ""
     if job.state == "RETRYING":
-        return f"{words.job(job.id)} tries step {job.step} again at {job.next_at:%H:%M:%S} UTC after {fault}"
-    if last is not None and job.ask is not None:
-        return f"waits for {words.agents_of(evidence.host)} since {seconds(last['age'])}, {where}{after}."
-    if last is not None and last["what"] not in {"entered", "reported"}:
-        return f"{where}: {event_sentence(last, job, evidence.host, words)}"
-    return f"{where} goes on at {job.next_at:%H:%M:%S} UTC{after}." if job.next_at else f"{where} goes on{after}."
+        return f"{words.job(job.id)} tries step {job.step} again{_at(job.next_at)} after {fault}"
+    after = f"; the last error was {fault}" if fault else "."
+    if job.ask is not None and asked is not None:
+        return f"waits for {words.agents_of(evidence.host)} since {seconds(asked['age'])}, {where}{after}"
+    if lines and lines[-1]["what"] not in {"entered", "reported"}:
+        return f"{where}: {event_sentence(lines[-1], job, evidence.host, words)}"
+    return f"{where} goes on{_at(job.next_at)}{after}"
+
+
+def _at(time: datetime | None) -> str:
+    return f" at {time:%Y-%m-%d %H:%M:%S} UTC" if time else ""
 
 
 def _at_rest(evidence: Evidence, words: Words) -> str:
@@ -35,7 +42,7 @@ def _at_rest(evidence: Evidence, words: Words) -> str:
     last = ended[-1] if ended else None
     drift = next((row for row in evidence.drift if row["resolved_at"] is None), None)
     if last is None:
-        made = "done in the request itself, no engine holds it."
+        made = "done in the request itself, without a job."
     elif last.state == "SUCCEEDED":
         made = f"{words.job(last.id)} ({last.workflow}) succeeded in {seconds(job_seconds(last))}."
     else:
@@ -48,5 +55,5 @@ def _superseded(job: Job) -> bool:
 
 
 def _differs(drift: Row, words: Words) -> str:
-    when = f" Corrections are tried from {drift['next_at']:%H:%M:%S} UTC." if drift["decision"] == "correct" else ""
-    return f"{drift_sentence(drift, words)}{when}"
+    corrected = f" The next correction is due{_at(drift['next_at'])}." if drift["decision"] == "correct" else ""
+    return f"{drift_sentence(drift, words)}{corrected}"

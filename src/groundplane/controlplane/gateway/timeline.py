@@ -159,10 +159,11 @@ def _grown(before: Mapping[str, int] | None, after: Mapping[str, int]) -> Mappin
     """What a change of the spec took more than there was; nothing when what was before is not known."""
     if before is None:
         return {}
-    return {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
+    return {name: value - before.get(name, 0) for name, value in after.items() if value > before.get(name, 0)}
 
 
 def _claimed(row: Row, quota: Mapping[str, int], words: Words, *, holdings: Holdings | None) -> Entry:
+    """Quota as it was claimed then; of shares, addresses and links what is held still."""
     detail: dict[str, Any] = {"quota": dict(quota)}
     sentences = [f"{amounts(quota)} of the project's quota"] if quota else []
     if holdings is not None:
@@ -201,7 +202,7 @@ def _changed(row: Row, *, host: str | None) -> Entry:
     state = view["state"]
     status = state.get("status")
     what = "created" if row["revision"] == 1 else "deleted" if status == "deleted" else "changed"
-    now = f"it is {status}" if status else f"{' and '.join(state) or 'its bookkeeping'} changed"
+    now = f"it is {status}" if status else f"{' and '.join(state)} changed" if state else "as it was wanted"
     detail = {"revision": row["revision"], "reason": row["reason"], "state": state}
     return Entry(
         row["at"],
