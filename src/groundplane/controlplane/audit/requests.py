@@ -1,6 +1,6 @@
 """Which requests led to something: reads the table audit_event for the timeline of one resource."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -51,3 +51,10 @@ async def refusals_of_name(
         limit,
     )
     return [AuditEvent(**row) for row in rows]
+
+
+async def batches(tx: Tx, events: Sequence[AuditEvent]) -> Mapping[UUID, str]:
+    """The xmin of each event's row: that of its transaction, or of a savepoint in it."""
+    ids = [event.id for event in events]
+    rows = await tx.fetch("SELECT id, xmin::text AS batch FROM audit_event WHERE id = ANY($1::uuid[])", ids)
+    return {row["id"]: row["batch"] for row in rows}

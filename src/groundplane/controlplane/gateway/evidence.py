@@ -32,6 +32,7 @@ class Evidence:
     """What the tables say of a resource. Every sequence but `refusals` and `requests` is oldest first.
 
     holder     the job that is changing the resource now
+    batches    the xmin of each request's audit row
     refusals   creates of its name that were refused before it was there
     host       the name of the host that it is on
     cut        whether there was more of something than was read
@@ -46,16 +47,25 @@ class Evidence:
     events: Sequence[Row]
     drift: Sequence[Row]
     requests: Sequence[AuditEvent]
+    batches: Mapping[UUID, str]
     refusals: Sequence[AuditEvent]
     holdings: Holdings
     host: str | None
     cut: bool = False
     transaction_of_job: Mapping[UUID, str] = field(init=False)
+    _transactions: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         """A job begins in the first transaction in which it moves."""
         first = {row["job_id"]: row["transaction"] for row in reversed(self.moves)}
         object.__setattr__(self, "transaction_of_job", first)
+        rows = (*self.changes, *self.moves)
+        known = {str(int(row["transaction"]) % (1 << 32)): row["transaction"] for row in rows}
+        object.__setattr__(self, "_transactions", known | {row["batch"]: row["transaction"] for row in rows})
+
+    def transaction_of(self, batch: str) -> str:
+        """The transaction in which a row of this xmin was written, as far as the journal knows it; else the xmin itself."""
+        return self._transactions.get(batch, batch)
 
 
 async def gather(tx: Tx, kind: Kind, resource: Resource, *, limit: int) -> Evidence:
@@ -86,6 +96,7 @@ async def gather(tx: Tx, kind: Kind, resource: Resource, *, limit: int) -> Evide
         events=events,
         drift=drift,
         requests=requests,
+        batches=await audit.batches(tx, requests),
         refusals=refusals,
         holdings=await _holdings(tx, resource),
         host=await timeline.name_of(tx, resource.host_id) if resource.host_id else None,

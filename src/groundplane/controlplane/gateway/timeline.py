@@ -1,12 +1,14 @@
 """Merges what is known of a resource into one causal order: request, claims, change, job, steps. Pure: reads no table.
 
-Times are the database's clock, which each row was stamped with when it was written. Only a request's audit row is written
-after everything that the request led to, in the same transaction; it is told where that transaction begins.
+Times are the database's clock, which each row was stamped with when it was written. But a transaction may write its rows
+in any order, and a request's audit row comes last of all. So a transaction is told as a whole where its first row was written,
+and within it cause comes before effect, whatever the stamps say.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from groundplane.controlplane.audit import AuditEvent
@@ -18,27 +20,26 @@ from groundplane.controlplane.resources.kind import Kind
 from groundplane.kernel.database import Row
 from groundplane.kernel.telemetry import trace_id
 
-_RANKS = ("request", "claim", "change", "job", "event", "drift")
-"""What comes first of what has the same time."""
+_RANKS = ("request", "claim", "wish", "job", "event", "result", "drift")
+"""What comes first within a transaction: a wish leads to a job, and the lines of a job to its result."""
+_TOGETHER = timedelta(seconds=1)
+"""Rows further apart are not of one transaction: a restored database gives all rows one xmin."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that happened. `rank` and `number` order what has the same time."""
+    """One thing that happened. `rank` and `number` order what has the same `batch`, its transaction."""
 
     at: datetime
     what: str
     sentence: str
     rank: str
     number: int = 0
+    batch: str | None = None
     who: str | None = None
     job_id: str | None = None
     step: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
-
-    def key(self) -> tuple[datetime, int, int]:
-        """Sorts entries as cause before effect."""
-        return (self.at, _RANKS.index(self.rank), self.number)
 
     def view(self) -> dict[str, Any]:
         """The entry as answered."""
@@ -56,7 +57,23 @@ def entries(evidence: Evidence, words: Words) -> list[Entry]:
         *_events(evidence, words),
         *_drift(evidence, words),
     ]
-    return sorted(found, key=Entry.key)
+    return in_order(found)
+
+
+def in_order(found: Iterable[Entry]) -> list[Entry]:
+    """Transaction by transaction, as they began; causes first within each. Times never go back."""
+    began: dict[str, tuple[datetime, datetime]] = {}
+    keyed = []
+    for entry in sorted(found, key=lambda each: each.at):
+        start = entry.at
+        if entry.batch is not None:
+            first, last = began.get(entry.batch, (start, start))
+            start = first if entry.at - last <= _TOGETHER else entry.at
+            began[entry.batch] = (start, entry.at)
+        keyed.append(((start, entry.batch or "", _RANKS.index(entry.rank), entry.number, entry.at), entry))
+    ordered = [entry for _, entry in sorted(keyed, key=lambda pair: pair[0])]
+    times = accumulate((entry.at for entry in ordered), max)
+    return [replace(entry, at=at) for entry, at in zip(ordered, times, strict=True)]
 
 
 def refused(event: AuditEvent, words: Words) -> Entry:
@@ -91,7 +108,7 @@ def _request_detail(event: AuditEvent, words: Words) -> Mapping[str, Any]:
 
 
 def _requests(evidence: Evidence, words: Words) -> Iterator[Entry]:
-    began = _beginnings(evidence)
+    first = _first_rows(evidence)
     by_trace = {job.trace: job for job in reversed(evidence.jobs) if job.trace}
     taken: set[str] = set()
     for event in reversed(evidence.requests):  # oldest first: of two, the first one made the change
@@ -99,38 +116,42 @@ def _requests(evidence: Evidence, words: Words) -> Iterator[Entry]:
             yield refused(event, words)
             continue
         job = by_trace.get(event.trace)
-        transaction = evidence.transaction_of_job.get(job.id) if job else _transaction_before(evidence, event, taken)
+        transaction = evidence.transaction_of_job.get(job.id) if job else _transaction_of(evidence, event, taken)
         if transaction is not None:
             taken.add(transaction)
-        yield _requested(event, job, min(began.get(transaction or "", event.at), event.at), words)
+        yield _requested(event, job, first.get(transaction or ""), words)
 
 
-def _beginnings(evidence: Evidence) -> Mapping[str, datetime]:
-    """When each transaction wrote its first row of the resource or of its jobs."""
-    began: dict[str, datetime] = {}
-    for row in (*evidence.changes, *evidence.moves):
-        began[row["transaction"]] = min(row["at"], began.get(row["transaction"], row["at"]))
-    return began
+def _first_rows(evidence: Evidence) -> Mapping[str, Row]:
+    """What each transaction wrote first of the resource or of its jobs."""
+    first: dict[str, Row] = {}
+    for row in sorted((*evidence.changes, *evidence.moves), key=lambda row: row["at"]):
+        first.setdefault(row["transaction"], row)
+    return first
 
 
-def _transaction_before(evidence: Evidence, event: AuditEvent, taken: set[str]) -> str | None:
-    """The transaction of a request that began no job.
+def _transaction_of(evidence: Evidence, event: AuditEvent, taken: set[str]) -> str | None:
+    """The transaction of a request that began no job: the one that its audit row was written with.
 
-    It held the resource's row until it committed, so that its change is the last one before its audit row.
+    Failing that (in a restored database, or across a savepoint), the last one before it: the request held the resource's
+    row until it committed.
     """
-    last = next((row for row in reversed(evidence.changes) if row["at"] <= event.at), None)
-    if last is None or last["job_id"] is not None or last["changed_by"] != event.actor_id or last["transaction"] in taken:
-        return None
-    return str(last["transaction"])
+    written = evidence.transaction_of(evidence.batches[event.id])
+    mine = [row for row in evidence.changes if row["job_id"] is None and row["changed_by"] == event.actor_id]
+    together = [row for row in mine if row["transaction"] == written and abs(row["at"] - event.at) <= _TOGETHER]
+    before = [row for row in evidence.changes if row["at"] <= event.at][-1:]
+    found = together or [row for row in before if row in mine]
+    return next((str(row["transaction"]) for row in found if row["transaction"] not in taken), None)
 
 
-def _requested(event: AuditEvent, job: Job | None, at: datetime, words: Words) -> Entry:
+def _requested(event: AuditEvent, job: Job | None, first: Row | None, words: Words) -> Entry:
     origin = f" from {event.address}" if event.address else ""
     return Entry(
-        at,
+        min(first["at"], event.at) if first else event.at,
         "requested",
         f"{_who(event, words)} asked for {event.action}{origin}.",
         "request",
+        batch=first["transaction"] if first else None,
         who=words.user(event.actor_id),
         job_id=words.job(job.id) if job else None,
         detail=_request_detail(event, words),
@@ -170,7 +191,16 @@ def _claimed(row: Row, quota: Mapping[str, int], words: Words, *, holdings: Hold
         detail |= _holdings_detail(holdings, words)
         sentences += _holdings_words(holdings, words)
     sentence = f"Claimed {'; '.join(sentences)}." if sentences else "Claimed nothing."
-    return Entry(row["at"], "claimed", sentence, "claim", row["revision"], words.user(row["changed_by"]), detail=detail)
+    return Entry(
+        row["at"],
+        "claimed",
+        sentence,
+        "claim",
+        row["revision"],
+        row["transaction"],
+        words.user(row["changed_by"]),
+        detail=detail,
+    )
 
 
 def _holdings_detail(holdings: Holdings, words: Words) -> dict[str, Any]:
@@ -208,8 +238,9 @@ def _changed(row: Row, *, host: str | None) -> Entry:
         row["at"],
         what,
         f"{row['reason']}: {now}.",
-        "change",
+        "wish" if row["job_id"] is None else "result",
         row["revision"],
+        row["transaction"],
         who=view["changed_by"],
         job_id=view["job_id"],
         detail=detail | ({"host": host} if host else {}),
@@ -217,7 +248,8 @@ def _changed(row: Row, *, host: str | None) -> Entry:
 
 
 def _began(evidence: Evidence, job: Job, words: Words) -> Entry:
-    at = next((row["at"] for row in evidence.moves if row["job_id"] == job.id), job.created_at)
+    move = next((row for row in evidence.moves if row["job_id"] == job.id), None)
+    at, batch = (move["at"], move["transaction"]) if move else (job.created_at, None)
     subject = words.resource(job.resource_kind, job.resource_id)
     own = "" if job.resource_id == evidence.resource.id else f" of {subject}, which this came with"
     who = words.user(job.requested_by)
@@ -225,15 +257,16 @@ def _began(evidence: Evidence, job: Job, words: Words) -> Entry:
               "trace_id": trace_id(job.trace), "resource_kind": job.resource_kind, "resource_id": subject,
               "parent_id": words.job(job.parent_id)}  # fmt: skip
     sentence = f"{words.job(job.id)} began {job.workflow}{own}: {job.reason}."
-    return Entry(at, "began", sentence, "job", who=who, job_id=words.job(job.id), detail=detail)
+    return Entry(at, "began", sentence, "job", batch=batch, who=who, job_id=words.job(job.id), detail=detail)
 
 
 def _events(evidence: Evidence, words: Words) -> Iterator[Entry]:
     known = {job.id: job for job in evidence.jobs}
     for row in evidence.events:
+        batch = evidence.transaction_of(row["batch"])
         sentence = event_sentence(row, known[row["job_id"]], evidence.host, words)
         detail = {"attempt": row["attempt"], **words.told(row["detail"])}
-        yield Entry(row["at"], row["what"], sentence, "event", row["number"], job_id=words.job(row["job_id"]),
+        yield Entry(row["at"], row["what"], sentence, "event", row["number"], batch, job_id=words.job(row["job_id"]),
                     step=row["step"], detail=detail)  # fmt: skip
 
 

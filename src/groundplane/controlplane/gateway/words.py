@@ -13,6 +13,9 @@ from groundplane.kernel.ids import format_id
 _PLACES = frozenset({"agent", "agent_id", "host", "host_id", "pool", "pool_id", "cluster_id", "scope"})
 
 
+_USERS = {"requested_by": "user", "changed_by": "user"}
+
+
 @dataclass(frozen=True)
 class Words:
     """Speaks to an operator, or to a tenant, who does not learn where things are placed."""
@@ -51,7 +54,9 @@ class Words:
         return detail
 
     def _public(self, key: str, value: Any, beside: Mapping[str, Any]) -> Any:
-        kind = beside.get("kind") if key == "id" else key.removesuffix("_id") if key.endswith("_id") else None
+        kind = (
+            beside.get("kind") if key == "id" else _USERS.get(key) or (key.removesuffix("_id") if key.endswith("_id") else None)
+        )
         known = _uuid(value) if isinstance(kind, str) and kind in {*self.kinds, "job", "user"} else None
         if known is None:
             return value

@@ -23,14 +23,16 @@ async def jobs_about(tx: Tx, resource_id: UUID, others: Sequence[UUID], *, limit
 
 
 async def events(tx: Tx, job_ids: Sequence[UUID], *, limit: int) -> Sequence[Row]:
-    """The newest lines of these jobs' histories, oldest of them first: job_id, number, at, step, attempt, what, detail.
+    """The newest lines of these jobs' histories, oldest of them first: job_id, number, batch, at, step, attempt, what, detail.
 
-    `age` is how many seconds ago that was, by the database's clock.
+    `age` is how many seconds ago that was, by the database's clock; `batch` is the row's xmin: that of its transaction, or of a
+    savepoint in it.
     """
     rows = await tx.fetch(
         """SELECT line.*, extract(epoch FROM clock_timestamp() - line.at)::float8 AS age
            FROM unnest($1::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
-               SELECT job_id, number, at, step, attempt, what, detail FROM job_event WHERE job_id = wanted.id
+               SELECT job_id, number, xmin::text AS batch, at, step, attempt, what, detail
+               FROM job_event WHERE job_id = wanted.id
                ORDER BY number DESC LIMIT $2) AS line
            ORDER BY line.number DESC LIMIT $2""",
         list(job_ids),

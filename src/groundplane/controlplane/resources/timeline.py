@@ -34,9 +34,13 @@ async def find_ever(
 
 
 async def changes(tx: Tx, resource_id: UUID, *, limit: int) -> Sequence[Row]:
-    """The newest changes, oldest of them first: transaction, at, revision, changed_by, job_id, reason, state."""
+    """The newest changes, oldest of them first: transaction, batch, at, revision, changed_by, job_id, reason, state.
+
+    `batch` is the row's xmin: that of its transaction, or of a savepoint in it.
+    """
     rows = await tx.fetch(
-        """SELECT transaction_id::text AS transaction, at, revision, changed_by, job_id, reason, state FROM revision
+        """SELECT transaction_id::text AS transaction, xmin::text AS batch, at, revision, changed_by, job_id, reason, state
+           FROM revision
            WHERE entity = 'resource' AND entity_id = $1 ORDER BY sequence DESC LIMIT $2""",
         resource_id,
         limit,
@@ -66,10 +70,11 @@ async def jobs_beside(tx: Tx, resource_id: UUID, transactions: Sequence[str], *,
 
 
 async def moves(tx: Tx, job_ids: Sequence[UUID]) -> Sequence[Row]:
-    """In which transactions jobs moved, oldest first: job_id, transaction, at (of the first move there)."""
+    """In which transactions jobs moved, oldest first: job_id, transaction, batch and at (of the first move there)."""
     return await tx.fetch(
-        """SELECT entity_id AS job_id, transaction_id::text AS transaction, min(at) AS at FROM revision
-           WHERE entity_id = ANY($1::uuid[]) AND entity = 'job' GROUP BY entity_id, transaction_id ORDER BY min(sequence)""",
+        """SELECT entity_id AS job_id, transaction_id::text AS transaction, min(xmin::text) AS batch, min(at) AS at
+           FROM revision WHERE entity_id = ANY($1::uuid[]) AND entity = 'job'
+           GROUP BY entity_id, transaction_id ORDER BY min(sequence)""",
         list(job_ids),
     )
 
