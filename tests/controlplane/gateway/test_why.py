@@ -2,7 +2,7 @@
 
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from tests.controlplane.scenes import prepare
 from groundplane.contracts.reports import Call
 from groundplane.controlplane.audit import AuditEntry, record
 from groundplane.controlplane.gateway.evidence import gather
+from groundplane.controlplane.gateway.timeline import Entry, in_order
 from groundplane.controlplane.resources import timeline
 from groundplane.dataplane.providers.simulated.injections import Injection
 from groundplane.kernel.ids import new_id
@@ -185,6 +186,18 @@ async def test_a_failure_tells_its_class_and_code(api: Api) -> None:
     assert failed["detail"]["fault"]["code"] == "engine_refused"
     assert body["summary"].startswith("error: job_")
     assert "engine_refused" in body["summary"]
+
+
+def test_a_transaction_is_told_as_cause_and_effect_in_whatever_order_it_was_stamped() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    ranks = ("result", "event", "job", "wish", "claim", "request")
+    written = [Entry(start + timedelta(microseconds=n), rank, "", rank, batch="7") for n, rank in enumerate(ranks)]
+    between = Entry(start + timedelta(microseconds=3), "drifted", "", "drift")
+    again = Entry(start + timedelta(seconds=30), "requested", "", "request", batch="7")  # a restored database's row
+    told = in_order([again, between, *written])
+    assert [entry.what for entry in told] == [*reversed(ranks), "drifted", "requested"]
+    assert [entry.at for entry in told] == sorted(entry.at for entry in told)
+    assert told[-1].at == again.at
 
 
 async def test_drift_tells_both_sides_and_the_job_that_corrects_it(api: Api) -> None:
