@@ -19,6 +19,7 @@ from groundplane.controlplane.gateway.kinds import kind_router
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
 from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.gateway.why import why_router
 from groundplane.controlplane.identity import Tokens
 from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.kernel.bus import Bus
@@ -82,13 +83,19 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
     return {
         "tenant": [
             kind_router(services, of["tenant"]),
+            why_router(services, of["tenant"]),
             image_router(services),
             machine_router(services),
             job_router(services, project),
             tenant_router(services),
         ],
-        "ops": [kind_router(services, of["ops"]), job_router(services, ""), ops_router(services)],
-        "common": [identity_router(services), kind_router(services, of["common"])],
+        "ops": [
+            kind_router(services, of["ops"]),
+            why_router(services, of["ops"]),
+            job_router(services, ""),
+            ops_router(services),
+        ],
+        "common": [identity_router(services), kind_router(services, of["common"]), why_router(services, of["common"])],
         "agent": [agent_router(services)],
     }
 

@@ -14,7 +14,7 @@ from groundplane.sdk.errors import (
     WaitTimeoutError,
 )
 from groundplane.sdk.oversight import AuditEvent, Drift, HostHealth, Incident, Usage
-from groundplane.sdk.records import Change, Job, JobError, JobReference, JobStep, Resource, RoleBinding, User
+from groundplane.sdk.records import Change, Job, JobError, JobReference, JobStep, Resource, RoleBinding, User, Why, WhyEntry
 from groundplane.sdk.retries import Retries
 
 __all__ = [
@@ -43,4 +43,6 @@ __all__ = [
     "Usage",
     "User",
     "WaitTimeoutError",
+    "Why",
+    "WhyEntry",
 ]

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from groundplane.sdk.jobs import WAIT_SECONDS, OnStep, wait_for
 from groundplane.sdk.paging import pages
-from groundplane.sdk.records import Change, Json, Resource
+from groundplane.sdk.records import Change, Json, Resource, Why
 from groundplane.sdk.session import Call, Session
 
 Labels = Mapping[str, str]
@@ -82,6 +82,10 @@ class Collection:
     def history(self, ref: str) -> Sequence[Change]:
         """How it came to be what it is, oldest first."""
         return [Change.from_json(each) for each in self._session.json(Call("GET", f"{self._item(ref)}/history"))]
+
+    def why(self, ref: str) -> Why:
+        """Why it is as it is, also one that was deleted (by its id); of a name that is not there, why it was refused."""
+        return Why.from_json(self._session.json(Call("GET", f"{self._item(ref)}/why")))
 
     def _item(self, ref: str) -> str:
         return f"{self._path}/{quote(ref, safe='')}"

@@ -102,6 +102,52 @@ class Change:
 
 
 @dataclass(frozen=True)
+class WhyEntry:
+    """One thing that happened to a resource, or on the way to it; `sentence` tells it, `detail` holds the numbers."""
+
+    at: datetime
+    what: str
+    who: str | None
+    job_id: str | None
+    step: str | None
+    sentence: str
+    detail: Json
+
+    @classmethod
+    def from_json(cls, body: Json) -> "WhyEntry":
+        """An entry as answered."""
+        return cls(
+            at=datetime.fromisoformat(body["at"]),
+            what=body["what"],
+            who=body.get("who"),
+            job_id=body.get("job_id"),
+            step=body.get("step"),
+            sentence=body["sentence"],
+            detail=body["detail"],
+        )
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a resource is as it is, oldest entry first. `resource` says where it stands; None: it is not there, and why.
+
+    `more`: there are older entries than these.
+    """
+
+    name: str
+    resource: Json | None
+    summary: str
+    entries: tuple[WhyEntry, ...] = field(repr=False)
+    more: bool
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Why":
+        """The timeline as answered."""
+        entries = tuple(WhyEntry.from_json(each) for each in body["entries"])
+        return cls(body["name"], body.get("resource"), body["summary"], entries, body["more"])
+
+
+@dataclass(frozen=True)
 class JobStep:
     """One line of a job's history. `what`: entered, asked, unanswered, reported, retrying, succeeded, failed."""
 

@@ -79,6 +79,9 @@ async def test_a_tenant_from_nothing_to_a_network_and_back(api: Api, client: Cli
     renamed = await asyncio.to_thread(lambda: networks.update("lan", name="wan", labels={"a": "b"}))
     assert (renamed.name, renamed.labels) == ("wan", {"a": "b"})
     assert len(await asyncio.to_thread(networks.history, "wan")) >= 2
+    why = await asyncio.to_thread(networks.why, "wan")
+    assert why.summary.startswith(f"active: {job.id} ")
+    assert [entry.what for entry in why.entries][:3] == ["requested", "claimed", "created"]
 
     deletion = asyncio.create_task(asyncio.to_thread(lambda: networks.delete("wan", wait=True, timeout=10)))
     while not deletion.done():

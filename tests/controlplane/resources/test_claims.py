@@ -29,6 +29,7 @@ from groundplane.controlplane.resources import quota
 from groundplane.controlplane.resources.problems import InUseError, QuotaExceededError, UnchangeableError
 from groundplane.controlplane.storage.volume import VOLUME, VolumeRequest, VolumeUpdate
 from groundplane.dataplane.providers.simulated import Injection
+from groundplane.kernel.database import CollisionError
 
 PERMANENT = Fault(code="engine_refused", fault_class="permanent", message="Refused.")
 

@@ -47,7 +47,7 @@ class AuditEvent(AuditEntry):
 
 
 _WRITTEN = [item.name for item in fields(AuditEntry)]
-_COLUMNS = ", ".join(item.name for item in fields(AuditEvent))
+COLUMNS = ", ".join(item.name for item in fields(AuditEvent))
 
 
 def record(tx: Tx, entry: AuditEntry) -> None:
@@ -75,7 +75,7 @@ async def page(
     values.append(limit)
     where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM audit_event {where} ORDER BY id DESC LIMIT ${len(values)}",  # noqa: S608  # our own columns
+        f"SELECT {COLUMNS} FROM audit_event {where} ORDER BY id DESC LIMIT ${len(values)}",  # noqa: S608  # our own columns
         *values,
     )
     return [AuditEvent(**row) for row in rows]

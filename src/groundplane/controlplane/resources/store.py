@@ -76,7 +76,7 @@ def link(tx: Tx, source_id: UUID, target_id: UUID, role: str) -> None:
     tx.refuse({"link_target": lambda error: _going(error, roles)})
 
 
-_ABSENT = re.compile(r"=\\(([0-9a-f-]{36}), ")
+_ABSENT = re.compile(r"=\(([0-9a-f-]{36}), ")
 
 
 def _going(error: Exception, roles: Mapping[str, str]) -> ReferenceNotFoundError:

@@ -36,3 +36,6 @@ CREATE TABLE idempotency_key (
     PRIMARY KEY (principal_id, key, route)
 );
 CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
+
+-- What was refused under a name that nothing has.
+CREATE INDEX audit_of_refused_name ON audit_event (project_id, (detail ->> 'name'), id) WHERE outcome = 'failed';
