@@ -186,7 +186,9 @@ async def _choose(
 ) -> tuple[_Subnet, Sequence[IPv4Address]]:
     if wanted is not None:
         subnet = next((each for each in subnets if wanted in each.span), subnets[0])
-        return subnet, [_within(subnet, wanted)]
+        address = _within(subnet, wanted)
+        await _hold_cursor(creation.tx, subnet)
+        return subnet, [address]
     for subnet in subnets:
         addresses = await _free_addresses(creation.tx, subnet, len(creation.drafts))
         if addresses:
@@ -201,6 +203,12 @@ def _within(subnet: _Subnet, address: IPv4Address) -> IPv4Address:
     return address
 
 
+async def _hold_cursor(tx: Tx, subnet: _Subnet) -> int:
+    """Where the search begins. Held while addresses are chosen, so that nobody is given one that was free before."""
+    start: int = await tx.value("SELECT next_host FROM subnet_range WHERE subnet_id = $1 FOR UPDATE", subnet.id)
+    return start
+
+
 # A subquery for each address, and not an anti-join, which might read all that the subnet has given away.
 _FREE = """
     SELECT host FROM generate_series($2::bigint, $3::bigint) AS host
@@ -213,11 +221,10 @@ _LOOK_AHEAD = 8
 
 async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4Address]:
     """`count` free addresses, or none. They are handed out in a circle, so that a freed one rests for long."""
-    # The subnet's row is the cursor, and held while addresses are chosen, so that nobody is given one that was free before.
-    row = await tx.one("SELECT next_host FROM subnet_range WHERE subnet_id = $1 FOR UPDATE", subnet.id)
+    start = await _hold_cursor(tx, subnet)
     first, hosts = subnet.span.network_address, subnet.span.num_addresses - 2
     found: list[int] = []
-    start, width, unseen = row["next_host"], count + _LOOK_AHEAD, hosts
+    width, unseen = count + _LOOK_AHEAD, hosts
     while len(found) < count and unseen > 0:
         end = min(start + min(width, unseen) - 1, hosts)
         rows = await tx.fetch(_FREE, subnet.id, start, end, first, subnet.gateway, count - len(found))
