@@ -26,13 +26,13 @@ _STAND = """
         FROM generate_series(0, $hosts - 1) AS number;
     CREATE UNLOGGED TABLE crowd_cluster AS SELECT uuidv7() AS id;
     CREATE UNLOGGED TABLE crowd AS
-        SELECT number, uuidv7(interval '-1 day') AS vm_id, uuidv7(interval '-25 hours') AS volume_id,
+        SELECT each AS number, uuidv7(interval '-1 day') AS vm_id, uuidv7(interval '-25 hours') AS volume_id,
                uuidv7(interval '-1 day') AS vm_job, uuidv7(interval '-25 hours') AS volume_job,
                crowd_project.id AS project_id, organization_id, crowd_host.id AS host_id, pool_id
-        FROM generate_series(1, $machines) AS number
-        JOIN crowd_project ON crowd_project.number = number % $projects
-        JOIN crowd_host ON crowd_host.number = number % $hosts
-        ORDER BY number;
+        FROM generate_series(1, $machines) AS each
+        JOIN crowd_project ON crowd_project.number = each % $projects
+        JOIN crowd_host ON crowd_host.number = each % $hosts
+        ORDER BY each;
 
     INSERT INTO resource (id, kind, name, status, spec, observed_generation)
         SELECT id, 'cluster', 'crowd', 'active', '{"description": ""}', 1 FROM crowd_cluster;

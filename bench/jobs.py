@@ -14,8 +14,9 @@ connections, each sending its next request when the one before was answered. All
 - `burst_1000_p99_s`: 1,000 full creates sent over 64 connections as fast as they are answered; from the first's sending to the
   end of each one's job. `burst_1000_stuck`: those that are not active after a minute. `burst_1000_double`: machines, volumes
   and ports more than were asked for, in the database and in the engine.
-- `growth_1k_to_1m`: the time that a plain create takes (8 clients, median over batches) with 1,000,000 resources in the
-  database, by what it takes with some thousand; an installation of its own, filled in between (with what: `bench/crowd.py`).
+- `growth_1k_to_1m`: the time that a plain create takes with 1,000,000 resources in the database, by what it takes with some
+  thousand: 8 clients, batches in turn on two installations of which one was filled before (with what: `bench/crowd.py`); the
+  median of the ratios pair by pair.
 """
 
 import argparse
@@ -66,22 +67,34 @@ class Sizes:
     idle: int = 200
     burst: int = 1000
     batch: int = 250
-    batches: int = 5
+    batches: int = 9
     crowd: int = 1_000_000
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of creates took. `fired`: its requests and answers."""
+    """What a run of creates took: until the last job ended; each part's CPU seconds; requests and answers."""
 
     machines: int
     seconds: float
+    cpu: Mapping[str, float]
     fired: Fired
 
     @property
     def per_second(self) -> float:
         """Machines made in a second."""
         return self.machines / self.seconds
+
+    def told(self, name: str) -> str:
+        """Two lines for whoever watches."""
+        took = [1000 * (answer.answered - answer.sent) for answer in self.fired.answers]
+        costs = {part: 1000 * seconds / self.machines for part, seconds in self.cpu.items()}
+        parts = ", ".join(f"{part} {cost:.2f}" for part, cost in costs.items())
+        return (
+            f"{name}: {self.machines} in {self.seconds:.2f} s, {self.per_second:.0f}/s; "
+            f"answers after {statistics.median(took):.1f} ms (p50), {percentile(took, 99):.1f} ms (p99)\n"
+            f"  CPU ms a create: {parts}; together {sum(costs.values()):.2f}"
+        )
 
 
 async def run() -> list[Figure]:
@@ -96,8 +109,8 @@ async def measure(sizes: Sizes, phases: Sequence[str], clients: Sequence[int] = 
         async with brought_up() as cloud:
             figures += await _measure_speed(cloud, sizes, phases, clients)
     if "growth" in phases:
-        async with brought_up() as cloud:
-            figures.append(Figure("growth_1k_to_1m", await growth(cloud, sizes), "ratio", 1.2, "lower"))
+        async with brought_up() as few, brought_up() as many:
+            figures.append(Figure("growth_1k_to_1m", await growth(few, many, sizes), "ratio", 1.2, "lower"))
     return figures
 
 
@@ -133,7 +146,7 @@ async def idle(cloud: "Cloud", samples: int) -> tuple[float, float]:
     """Median and 95th percentile of the milliseconds from the request to the agent's start, on an idle platform."""
     posts = await cloud.prepare("plain", samples, "idle")
     fired = await cloud.fire([posts], 1, pause=PAUSE_SECONDS)
-    sent = {_uuid("vm", json.loads(answer.body)["id"]): answer.sent for answer in fired.answers}
+    sent = dict(zip(machine_ids(fired), (answer.sent for answer in fired.answers), strict=True))
     starts = await cloud.starts(list(sent))
     took = [1000 * (starts[vm_id] - sent[vm_id]) for vm_id in sent]
     p50, p95 = statistics.median(took), percentile(took, 95)
@@ -147,7 +160,7 @@ async def burst(cloud: "Cloud", machines: int) -> list[Figure]:
     before, held = await cloud.counted(), engine_counted(cloud.place.engine)
     posts = await cloud.prepare("full", machines, "burst")
     fired = await cloud.fire(_by_project(posts), 64)
-    ended = [seconds for seconds in await cloud.ended("burst", since=fired.began) if seconds < STUCK_SECONDS]
+    ended = [seconds for seconds in await cloud.ended(fired) if seconds < STUCK_SECONDS]
     stuck = machines - len(ended)
     p99 = percentile([*ended, *[STUCK_SECONDS] * stuck], 99)
     double = more_than_asked(before, await cloud.counted(), machines)
@@ -160,21 +173,28 @@ async def burst(cloud: "Cloud", machines: int) -> list[Figure]:
     ]
 
 
-async def growth(cloud: "Cloud", sizes: Sizes) -> float:
-    """What a create costs among very many resources, by what it costs among few."""
-    few = await _cost(cloud, sizes, "few")
+async def growth(few: "Cloud", many: "Cloud", sizes: Sizes) -> float:
+    """What a create costs among very many resources, by what it costs among few: in turn, so that noise falls on both."""
     began = time.monotonic()
-    await crowd.fill(cloud.superuser_url, sizes.crowd)
-    print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
-    many = await _cost(cloud, sizes, "many")
-    print(f"growth: {1000 * few:.2f} ms a create among few, {1000 * many:.2f} ms among {sizes.crowd:,}", flush=True)
-    return many / few
+    await crowd.fill(many.superuser_url, sizes.crowd)
+    print(f"{sizes.crowd:,} resources more in {time.monotonic() - began:.0f} s", flush=True)
+    clouds = {"few": few, "many": many}
+    batches = {name: await _batches(cloud, sizes, name) for name, cloud in clouds.items()}
+    pairs = []
+    for number in range(sizes.batches + 1):
+        order = ("few", "many") if number % 2 else ("many", "few")
+        runs = {name: await clouds[name].carry_out(batches[name][number], 8, f"{name} {number}") for name in order}
+        pairs.append((runs["few"], runs["many"]))
+    del pairs[0]  # it warms up
+    seconds = statistics.median(many.seconds / few.seconds for few, many in pairs)
+    cpu = statistics.median(sum(many.cpu.values()) / sum(few.cpu.values()) for few, many in pairs)
+    print(f"growth: {seconds:.2f} times the time, {cpu:.2f} times the CPU", flush=True)
+    return seconds
 
 
-async def _cost(cloud: "Cloud", sizes: Sizes, name: str) -> float:
-    """Seconds per plain create with 8 clients, the median over batches. The first batch warms up and does not count."""
-    runs = [await cloud.create("plain", sizes.batch, 8, f"{name}-{number}") for number in range(sizes.batches + 1)]
-    return statistics.median(1 / run.per_second for run in runs[1:])
+async def _batches(cloud: "Cloud", sizes: Sizes, name: str) -> list[list[Post]]:
+    posts = await cloud.prepare("plain", sizes.batch * (sizes.batches + 1), name)
+    return [posts[begin : begin + sizes.batch] for begin in range(0, len(posts), sizes.batch)]
 
 
 @dataclass(frozen=True)
@@ -196,21 +216,20 @@ class Cloud:
             await self.create(sort, machines, 8, f"warm-{sort}")
 
     async def create(self, sort: str, machines: int, clients: int, name: str = "") -> Run:
-        """So many machines. Raises RuntimeError when one is refused, or is not active in time."""
+        """So many machines, as `carry_out`; what they need is made first."""
         name = name or f"{sort}-{clients}"
-        queues = _by_project(await self.prepare(sort, machines, name))
-        return await self.create_prepared(queues, clients, name)
+        return await self.carry_out(await self.prepare(sort, machines, name), clients, name)
 
-    async def create_prepared(self, queues: Sequence[Sequence[Post]], clients: int, name: str) -> Run:
-        """The same with requests that `prepare` made."""
-        machines = sum(map(len, queues))
+    async def carry_out(self, posts: Sequence[Post], clients: int, name: str) -> Run:
+        """Creates of machines, by so many clients. Raises RuntimeError when one is refused, or is not active in time."""
         before = self.place.cpu()
-        fired = await self.fire(queues, clients)
-        ended = await self.ended(name, since=fired.began)
-        if len(ended) != machines:
-            raise RuntimeError(f"{len(ended)} of {machines} machines are active")
-        made = Run(machines, max(ended), fired)
-        _tell(name, made, {**cpu_between(before, self.place.cpu()), "load": fired.cpu})
+        fired = await self.fire(_by_project(posts), clients)
+        after = self.place.cpu()
+        ended = await self.ended(fired)
+        if len(ended) != len(posts):
+            raise RuntimeError(f"{len(ended)} of {len(posts)} machines are active")
+        made = Run(len(posts), max(ended), {**cpu_between(before, after), "load": fired.cpu}, fired)
+        print(made.told(name), flush=True)
         return made
 
     async def volumes(self, name: str, count: int) -> list[str]:
@@ -271,17 +290,15 @@ class Cloud:
         while await self.database.fetchval(sql) and time.monotonic() < deadline:  # noqa: ASYNC110 - it is in another process
             await asyncio.sleep(POLL_SECONDS)
 
-    async def ended(self, name: str, *, since: float) -> list[float]:
-        """When the jobs that made these machines ended, in seconds after `since`; of the machines that are active."""
+    async def ended(self, fired: Fired) -> list[float]:
+        """When the jobs that made these machines ended, in seconds after the first request; of those that are active."""
         rows = await self.database.fetch(
             """SELECT extract(epoch FROM min(job.ended_at))::float8 AS ended
                FROM resource JOIN job ON job.resource_id = resource.id AND job.state = 'SUCCEEDED'
-               WHERE resource.kind = 'vm' AND resource.project_id = ANY($1::uuid[]) AND resource.name LIKE $2
-                 AND resource.status = 'active' AND resource.deleted_at IS NULL GROUP BY resource.id""",
-            [project.id for project in self.projects],
-            f"{name}-%",
+               WHERE resource.id = ANY($1::uuid[]) AND resource.status = 'active' GROUP BY resource.id""",
+            machine_ids(fired),
         )
-        return [row["ended"] - since for row in rows]
+        return [row["ended"] - fired.began for row in rows]
 
     async def starts(self, vm_ids: Sequence[UUID]) -> dict[UUID, float]:
         """When the agent began with each machine, in seconds since the epoch.
@@ -372,22 +389,10 @@ def engine_changed(path: Path, vm_ids: Sequence[UUID]) -> dict[UUID, float]:
     return {vm_id: changed[vm_id] for vm_id in vm_ids}
 
 
-def _uuid(prefix: str, text: str) -> UUID:
-    value = parse_id(prefix, text)
-    if value is None:
-        raise ValueError(text)
-    return value
-
-
-def _tell(name: str, run: Run, cpu: Mapping[str, float]) -> None:
-    took = [1000 * (answer.answered - answer.sent) for answer in run.fired.answers]
-    costs = ", ".join(f"{part} {1000 * seconds / run.machines:.2f}" for part, seconds in cpu.items())
-    print(
-        f"{name}: {run.machines} in {run.seconds:.2f} s, {run.per_second:.0f}/s; "
-        f"answers after {statistics.median(took):.1f} ms (p50), {percentile(took, 99):.1f} ms (p99)\n"
-        f"  CPU ms a create: {costs}; together {1000 * sum(cpu.values()) / run.machines:.2f}",
-        flush=True,
-    )
+def machine_ids(fired: Fired) -> list[UUID]:
+    """The ids of the machines that were answered, in the order of the answers."""
+    found = [parse_id("vm", json.loads(answer.body)["id"]) for answer in fired.answers]
+    return [each for each in found if each is not None]
 
 
 async def profile(sort: str, sizes: Sizes, clients: int, folder: Path) -> None:
@@ -397,7 +402,7 @@ async def profile(sort: str, sizes: Sizes, clients: int, folder: Path) -> None:
         posts = await cloud.prepare(sort, {"plain": sizes.plain, "full": sizes.full}[sort], "profiled")
         python = {name: pid for name, pid in cloud.place.pids().items() if name not in {"postgres", "nats"}}
         with sampled(python, folder):
-            await cloud.create_prepared(_by_project(posts), clients, "profiled")
+            await cloud.carry_out(posts, clients, "profiled")
     print(f"Where the time went: {folder}/*.txt")
 
 
