@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-RATE = 200
+RATE = 100
 """Samples per second."""
 _LINES = 45
 
@@ -42,12 +42,16 @@ def sampled(pids: Mapping[str, int], folder: Path) -> Iterator[None]:
 
 
 def _spy(program: str, pid: int, out: Path) -> "subprocess.Popen[bytes]":
-    argv = [program, "record", "--pid", str(pid), "--rate", str(RATE), "--format", "raw", "--duration", "3600", "-o", str(out)]
-    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Only threads that hold the interpreter's lock: uvloop's wait for events looks like work otherwise.
+    argv = [program, "record", "--pid", str(pid), "--gil", "--rate", str(RATE), "--format", "raw", "--duration", "3600"]
+    return subprocess.Popen([*argv, "-o", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def summary(stacks: str) -> str:
-    """Two tables of collapsed stacks: in which functions the time was, and in them or whatever they called."""
+    """Two tables of collapsed stacks: in which functions the time was, and in them or whatever they called.
+
+    What is in every stack, such as `main`, is left out of the second.
+    """
     own, whole, total = Counter[str](), Counter[str](), 0
     for line in stacks.splitlines():
         stack, _, count = line.rpartition(" ")
@@ -55,6 +59,8 @@ def summary(stacks: str) -> str:
         own[frames[-1]] += int(count)
         whole.update(dict.fromkeys(frames, int(count)))
         total += int(count)
+    for name in [name for name, count in whole.items() if count == total and name not in own]:
+        del whole[name]
     return f"{total} samples\n\nown time\n{_table(own, total)}\n\nwith what it calls\n{_table(whole, total)}\n"
 
 
