@@ -64,18 +64,19 @@ _STAND = """
 
 _OF_KIND = (
     """INSERT INTO resource (id, kind, organization_id, project_id, scope_id, name, status, labels, spec, converged_spec,
-           observed, cluster_id, host_id, observed_generation, revision, fence, created_at, updated_at)
+           observed, provider_reference, cluster_id, host_id, observed_generation, revision, fence, created_at, updated_at)
        SELECT $id, '$kind', organization_id, project_id, project_id, '$kind-' || number, 'active',
-              '{"env": "prod", "tier": "web"}', $spec, $spec, $observed, crowd_cluster.id, host_id, 1, 3, 1, $at, $at
+              '{"env": "prod", "tier": "web"}', $spec, $spec, $observed, $reference, crowd_cluster.id, host_id, 1, 3, 1,
+              $at, $at
        FROM crowd CROSS JOIN crowd_cluster""",
     """INSERT INTO revision (at, entity, entity_id, kind, organization_id, project_id, revision, job_id, reason, state)
        SELECT $at, 'resource', $id, '$kind', organization_id, project_id, line, $job, '$kind.create',
               jsonb_build_object('id', $id, 'kind', '$kind', 'status', status, 'spec', $spec, 'observed', $observed)
        FROM crowd CROSS JOIN (VALUES (1, 'creating'), (2, 'active')) AS change (line, status)""",
     """INSERT INTO job (id, workflow, version, organization_id, project_id, resource_id, resource_kind, state, step,
-           deadline, reason, created_at, started_at, ended_at)
+           deadline, reason, created_at, started_at, ended_at $columns)
        SELECT $job, '$kind.create', 1, organization_id, project_id, $id, '$kind', 'SUCCEEDED', 'done', $at,
-              'create $kind', $at, $at, $at FROM crowd""",
+              'create $kind', $at, $at, $at $values FROM crowd""",
     """INSERT INTO job_event (job_id, at, step, attempt, what, detail)
        SELECT $job, $at, step, 1, what, '{}' FROM crowd
        CROSS JOIN (VALUES ('create', 'asked'), ('create', 'reported'), ('done', 'succeeded')) AS line (step, what)""",
@@ -94,7 +95,7 @@ _OF_KIND = (
 _AT = "now() - interval '1 day'"
 _KINDS = (
     {
-        "at": _AT, "kind": "vm", "id": "vm_id", "job": "vm_job", "service": "compute",
+        "at": _AT, "kind": "vm", "id": "vm_id", "job": "vm_job", "service": "compute", "reference": "NULL",
         "amounts": '{"vms": 1, "vcpus": 1, "memory_mib": 64}',
         "spec": """jsonb_build_object('vcpus', 1, 'memory_mib', 64, 'hostname', 'vm-' || number, 'power', 'running',
             'reboots', 0, 'disks', jsonb_build_array(jsonb_build_object('volume', 'vol_' || volume_id, 'owned', false)),
@@ -102,7 +103,7 @@ _KINDS = (
         "observed": f"""'{{"power": "running", "reboots": 0, "hardware": "{"0" * 64}"}}'::jsonb""",
     },
     {
-        "at": _AT, "kind": "volume", "id": "volume_id", "job": "volume_job", "service": "storage",
+        "at": _AT, "kind": "volume", "id": "volume_id", "job": "volume_job", "service": "storage", "reference": "'default'",
         "amounts": '{"volumes": 1, "volume_gib": 1}',
         "spec": """'{"size_gib": 1, "image": null}'::jsonb""",
         "observed": """'{"size_bytes": 1073741824}'::jsonb""",
@@ -125,7 +126,9 @@ async def fill(superuser_url: str, resources: int) -> None:
     connection = await asyncpg.connect(superuser_url, server_settings=_SESSION)
     try:
         await connection.execute(Template(_STAND).substitute(projects=PROJECTS, hosts=HOSTS, machines=resources // 2))
-        each = [Template(sql).substitute(kind) for sql in _OF_KIND for kind in _KINDS]
+        verbs = await connection.fetchval("SELECT to_regclass('idempotency_key') IS NOT NULL")  # came with the job's verb
+        job = {"columns": ", verb", "values": ", 'create'"} if verbs else {"columns": "", "values": ""}
+        each = [Template(sql).substitute(kind, **job) for sql in _OF_KIND for kind in _KINDS]
         longest, *others = _ONCE
         statements = deque([longest, *each, *others])
         await asyncio.gather(*(_work_off(superuser_url, statements) for _ in range(HANDS)))

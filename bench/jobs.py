@@ -55,6 +55,14 @@ POLL_SECONDS = 0.05
 PHASES = ("plain", "full", "idle", "burst", "growth")
 
 Spec = dict[str, Any]
+_JOBS = "SELECT id FROM job WHERE resource_id = ANY($1::uuid[])"
+_WHOSE = {
+    "resource": "id = ANY($1::uuid[])",
+    "link": "source_id = ANY($1::uuid[])",
+    "job_event": f"job_id IN ({_JOBS})",
+    "revision": f"entity_id IN (SELECT unnest($1::uuid[]) UNION {_JOBS})",
+}
+"""Which rows are a machine's in tables that do not say so by `resource_id`."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +128,15 @@ async def _measure_speed(cloud: "Cloud", sizes: Sizes, phases: Sequence[str], cl
     for sort in ("plain", "full"):
         if sort in phases:
             machines = {"plain": sizes.plain, "full": sizes.full}[sort] // len(clients)
-            rates = [(await cloud.create(sort, machines, number)).per_second for number in clients]
+            runs = [await cloud.create(sort, machines, number) for number in clients]
+            rates = [run.per_second for run in runs]
             names = [f"{sort}_creates_per_second_{number}" for number in clients]
             figures += [Figure(name, rate, "1/s", GOALS[sort], "higher") for name, rate in zip(names, rates, strict=True)]
             if sort == "plain":
                 figures += await _share(cloud, sizes.plain, max(rates))
+                rows = await cloud.rows_of(runs[0].fired)
+                told = ", ".join(f"{table} {rows[table]:g}/{count}" for table, count in bare.ROWS.items())
+                print(f"  rows a create, the platform's/bare: {told}", flush=True)
     if "idle" in phases:
         p50, p95 = await idle(cloud, sizes.idle)
         figures += [Figure("idle_start_p50_ms", p50, "ms", 10, "lower"), Figure("idle_start_p95_ms", p95, "ms", 20, "lower")]
@@ -314,6 +326,15 @@ class Cloud:
         if not told:
             print("idle: reports do not say when they began; taken is when the engine held the machine", flush=True)
         return told or engine_changed(self.place.engine, vm_ids)
+
+    async def rows_of(self, fired: Fired) -> dict[str, float]:
+        """How many rows a machine has in each table that `bare.ROWS` names: the average of some of these machines."""
+        ids = machine_ids(fired)[:100]
+        counted = {}
+        for table in bare.ROWS:
+            where = _WHOSE.get(table, "resource_id = ANY($1::uuid[])")
+            counted[table] = await self.database.fetchval(f"SELECT count(*) FROM {table} WHERE {where}", ids) / len(ids)  # noqa: S608
+        return counted
 
     async def counted(self) -> dict[str, int]:
         """Machines, volumes and ports in the projects."""
