@@ -63,8 +63,8 @@ _CREATE = Template("""
                          ask_fence, next_at, step_deadline, deadline, requested_by, reason, trace, started_at
                          ${columns})
         VALUES ($$2, 'vm.create', 1, $$3, $$3, $$1, 'vm', 'RUNNING', 'create', $$9::text::jsonb,
-                1, now() + interval '30 seconds', now() + interval '10 minutes', now() + interval '30 minutes', $$8, 'create vm',
-                $$10, clock_timestamp() ${values})
+                1, now() + interval '30 seconds', now() + interval '10 minutes', now() + interval '30 minutes', $$8,
+                'create vm', $$10, clock_timestamp() ${values})
     ), history AS (
         INSERT INTO job_event (job_id, step, attempt, what, detail)
         VALUES ($$2, 'create', 1, 'entered', '{}'), ($$2, 'create', 1, 'asked', '{"fence": 1, "operations": ["ensure vm"]}')

@@ -105,9 +105,9 @@ class Run:
         )
 
 
-async def run() -> list[Figure]:
+def run() -> list[Figure]:
     """Everything, at its full size."""
-    return await measure(Sizes(), PHASES)
+    return uvloop.run(measure(Sizes(), PHASES))
 
 
 async def measure(sizes: Sizes, phases: Sequence[str], clients: Sequence[int] = CLIENTS) -> list[Figure]:
