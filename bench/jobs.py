@@ -52,6 +52,8 @@ AT_ONCE = 1000
 PAUSE_SECONDS = 0.05
 STUCK_SECONDS = 60.0
 POLL_SECONDS = 0.05
+SLOWEST_PER_SECOND = 20
+"""What is slower than this is stuck."""
 PHASES = ("plain", "full", "idle", "burst", "growth")
 
 Spec = dict[str, Any]
@@ -273,7 +275,7 @@ class Cloud:
         if all(answer.status == 422 for answer in fired.answers):
             return False
         fired.expect(202)
-        await self.settle()
+        await self.settle(STUCK_SECONDS + each * len(queues) / SLOWEST_PER_SECOND)  # answered at once, made afterwards
         return True
 
     async def prepare(self, sort: str, machines: int, name: str) -> list[Post]:
@@ -295,9 +297,9 @@ class Cloud:
         await self.settle()
         return fired
 
-    async def settle(self) -> None:
-        """Wait until no job is under way; a minute at most."""
-        deadline = time.monotonic() + STUCK_SECONDS
+    async def settle(self, seconds: float = STUCK_SECONDS) -> None:
+        """Wait until no job is under way; so long at most."""
+        deadline = time.monotonic() + seconds
         sql = "SELECT id FROM job WHERE ended_at IS NULL ORDER BY next_at LIMIT 1"
         while await self.database.fetchval(sql) and time.monotonic() < deadline:  # noqa: ASYNC110 - it is in another process
             await asyncio.sleep(POLL_SECONDS)
