@@ -391,8 +391,8 @@ OTHERS = (
     """INSERT INTO revision (entity, entity_id, kind, revision, reason, state, transaction_id)
        SELECT 'job', gen_random_uuid(), 'network', n, 'x', '{}', (n + 100000)::text::xid8
        FROM generate_series(1, 20000) AS n""",
-    """INSERT INTO job (id, workflow, version, resource_id, resource_kind, state, step, deadline, reason)
-       SELECT uuidv7(), 'network.ensure', 1, gen_random_uuid(), 'network', 'RUNNING', 'ensure', now(), 'x'
+    """INSERT INTO job (id, workflow, version, verb, resource_id, resource_kind, state, step, deadline, reason)
+       SELECT uuidv7(), 'network.ensure', 1, 'update', gen_random_uuid(), 'network', 'RUNNING', 'ensure', now(), 'x'
        FROM generate_series(1, 20000)""",
     "INSERT INTO job_event (job_id, step, attempt, what) SELECT id, 'ensure', 1, 'entered' FROM job, generate_series(1, 2)",
     """INSERT INTO drift (resource_id, kind, difference, fields, source, decision)
