@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -28,7 +28,7 @@ from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.reconciler import Reconciler
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.kind import Kind
-from groundplane.controlplane.resources.manager import Outcome
+from groundplane.controlplane.resources.manager import BulkOutcome, Outcome
 from groundplane.controlplane.resources.organization import ORGANIZATION, OrganizationSpec
 from groundplane.controlplane.resources.project import PROJECT, ProjectSpec
 from groundplane.controlplane.resources.resource import Resource
@@ -101,17 +101,21 @@ class Cloud:
         self.inbox = Inbox(self.database, self.platform.engine, self.reconciler.observe)
 
     @classmethod
-    async def build(cls, database: Database, folder: Path, *, hosts: int = 1) -> "Cloud":
+    async def build(cls, database: Database, folder: Path, *, hosts: int = 1) -> Self:
         """A cloud with `hosts` hosts of 64 vCPUs, 256 GiB of memory and a pool of 1,000 GiB."""
         settings = Settings(data_dir=folder)
         cloud = cls(database, SimulatedEngine(folder / "engine.sqlite"), settings)
         organization = (await cloud.make(ORGANIZATION, OrganizationSpec(), project=False)).resource
         cloud.organization_id = organization.id
-        cloud.project_id = (await cloud.make(PROJECT, ProjectSpec(), project=False)).resource.id
+        await cloud.open_project("it")
         cloud.cluster_id = (await cloud.make(CLUSTER, ClusterSpec(), project=False, organization=False)).resource.id
         for number in range(hosts):
             await cloud.add_host(f"host-{number}")
         return cloud
+
+    async def open_project(self, name: str) -> None:
+        """Go on in a new project, with nothing in it."""
+        self.project_id = (await self.make(PROJECT, ProjectSpec(), name=name, project=False)).resource.id
 
     async def add_host(
         self, name: str, *, vcpus: int = 64, memory_mib: int = 262_144, gib: int = 1000
@@ -152,6 +156,31 @@ class Cloud:
                 organization_id=self.organization_id if organization and self.organization_id.int else None,
                 project_id=self.project_id if project else None,
             )
+
+    async def make_many(self, kind: Kind, request: BaseModel, count: int, *, name: str = "it") -> BulkOutcome:
+        """Admit a request for many."""
+        async with self.database.transaction() as tx:
+            return await self.manager.create_many(
+                tx,
+                kind,
+                request,
+                name=name,
+                count=count,
+                labels={},
+                actor_id=None,
+                organization_id=self.organization_id,
+                project_id=self.project_id,
+            )
+
+    async def cancel(self, job_id: UUID) -> Job:
+        """Have a job undone."""
+        async with self.database.transaction() as tx:
+            return await self.platform.engine.cancel(tx, job_id, requested_by=None)
+
+    async def retry(self, job_id: UUID) -> Job:
+        """Try a job again, by hand."""
+        async with self.database.transaction() as tx:
+            return await self.manager.retry(tx, job_id, actor_id=None)
 
     async def made(self, kind: Kind, request: BaseModel, **more: Any) -> Resource:
         """Create something and see it through."""
@@ -224,11 +253,14 @@ class Cloud:
         fault: Fault | None = None
         try:
             for operation in task.operations:
-                state = await self.drivers.carry_out(task.scope, operation, Permission(), Bytes())
-                states.append(state)
+                states.append(await self.operate(task, operation))
         except ProviderError as error:
             fault = error.fault
         return self.answer(task, states=states, fault=fault)
+
+    async def operate(self, task: Task, operation: Operation) -> State:
+        """One operation of a task."""
+        return await self.drivers.carry_out(task.scope, operation, Permission(), Bytes())
 
     def answer(self, task: Task, *, states: Iterable[State] = (), fault: Fault | None = None) -> Report:
         """A report of a task's end."""
@@ -382,6 +414,38 @@ class Cloud:
         """Any statement, committed."""
         async with self.database.transaction() as tx:
             return await tx.execute(sql, *values)
+
+    async def contents(self) -> Mapping[str, str]:
+        """A digest of every table: two that are equal say that nothing was changed in between."""
+        tables = await self.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
+        digests = " UNION ALL ".join(
+            f"SELECT '{name}' AS name, md5(coalesce(string_agg(each::text, '' ORDER BY each::text), '')) AS digest FROM {name} AS each"
+            for (name,) in tables
+        )
+        return {row["name"]: row["digest"] for row in await self.fetch(digests)}
+
+    async def holdings(self) -> Mapping[str, object]:
+        """What is held: living resources, claims, the sums of them, open usage, and what the engine has.
+
+        Without what is never taken back: a reboot, an image's copy in a pool, the place where a search for addresses begins.
+        """
+        held: dict[str, object] = {}
+        for table in (*CLAIMS, "quota_usage", "host_capacity", "pool_capacity"):
+            if table != "image_copy":
+                rows = await self.fetch(f"SELECT (to_jsonb(each) - 'next_host')::text AS row FROM {table} AS each ORDER BY 1")  # noqa: S608  # our own tables
+                held[table] = [row["row"] for row in rows]
+        living = "SELECT id, name, status, spec - 'reboots' AS spec, observed - 'reboots' AS observed FROM resource"
+        held["resource"] = [tuple(row) for row in await self.fetch(f"{living} WHERE deleted_at IS NULL ORDER BY id")]
+        held["usage"] = [
+            tuple(row)
+            for row in await self.fetch("SELECT resource_id, meter, amount FROM usage_span WHERE upper_inf(during) ORDER BY 1, 2")
+        ]
+        held["engine"] = {
+            row.key: {name: value for name, value in row.observed.items() if name != "reboots"}
+            for row in self.engine.resources()
+            if row.key.kind != "image"
+        }
+        return held
 
     def holds(self, kind: SpecKind, resource_id: UUID) -> bool:
         """Does the engine hold it?"""

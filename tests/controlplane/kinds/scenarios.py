@@ -9,10 +9,12 @@ from tests.controlplane.scenes import lay_network, machine, prepare
 
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.compute.vm.models import VmUpdate
+from groundplane.controlplane.jobs.bulk import GATHER
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.network.port import PORT, PortRequest, PortUpdate
 from groundplane.controlplane.network.security_group import SECURITY_GROUP, Rule, SecurityGroupSpec
 from groundplane.controlplane.network.subnet import SUBNET, SubnetRequest
+from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.manager import Outcome
 from groundplane.controlplane.storage.image import IMAGE
@@ -26,7 +28,7 @@ RULES = SecurityGroupSpec(rules=[Rule(direction="ingress", protocol="tcp", port_
 class Scenario:
     """`prepare` makes what the request needs (all jobs seen through), `ask` is the request itself.
 
-    `tasks` is how many tasks the workflow asks for when all goes well.
+    `tasks` is how many tasks the workflow asks for when all goes well. `undoable`: a cancel leaves all as it was before.
     """
 
     kind: Kind
@@ -34,6 +36,7 @@ class Scenario:
     prepare: Callable[[Cloud], Awaitable[object]]
     ask: Request
     tasks: int = 1
+    undoable: bool = True
 
     @property
     def name(self) -> str:
@@ -43,7 +46,8 @@ class Scenario:
     @property
     def workflow(self) -> str | None:
         """The name of the workflow that the request starts."""
-        roads = {"create": self.kind.on_create, "delete": self.kind.on_delete}
+        correct = self.kind.on_update or self.kind.on_create
+        roads = {"create": self.kind.on_create, "delete": self.kind.on_delete, "correct": correct, "bulk": GATHER}
         workflow = roads.get(self.verb, self.kind.on_update)
         return workflow.name if workflow else None
 
@@ -53,11 +57,12 @@ async def nothing(_cloud: Cloud) -> None:
 
 
 async def _two_copies_of_an_image(cloud: Cloud) -> None:
-    await cloud.image()
-    await cloud.add_host("second")
+    image = await cloud.image()
+    if len(cloud.hosts) == 1:
+        await cloud.add_host("second")
     for name in ("first", "second"):
         await cloud.made(VOLUME, VolumeRequest(size_gib=1, image="image"), name=name)
-    assert await cloud.value("SELECT count(*) FROM image_copy") == 2
+    assert await cloud.value("SELECT count(*) FROM image_copy WHERE image_id = $1", image.id) == 2
     for name in ("first", "second"):
         await cloud.deleted((await cloud.named(VOLUME, name)).id)
 
@@ -121,25 +126,51 @@ async def _delete_image(cloud: Cloud) -> Outcome:
     return await cloud.delete((await cloud.named(IMAGE, "image")).id)
 
 
+def _corrects(kind: Kind) -> Request:
+    async def ask(cloud: Cloud) -> Outcome:
+        async with cloud.database.transaction() as tx:
+            resource = await cloud.manager.lock(tx, (await store.get(tx, kind, cloud.project_id, "it")).id)
+            return Outcome(resource, await cloud.manager.correct(tx, kind, resource))
+
+    return ask
+
+
+async def _many_ports(cloud: Cloud) -> Outcome:
+    made = await cloud.make_many(PORT, PortRequest(network="lan", security_groups=["web"]), 3)
+    return Outcome(made.resources[0], made.parent)
+
+
 _MADE = [KINDS_BY_NAME[name] for name in CREATIONS]
 SCENARIOS: tuple[Scenario, ...] = (
     *(Scenario(kind, "create", PREPARATIONS[kind.name], CREATIONS[kind.name]) for kind in _MADE),
-    *(Scenario(kind, "update", _after_creation(kind), _updates(kind)) for kind in _MADE if kind.on_update),
+    *(
+        Scenario(kind, "update", _after_creation(kind), _updates(kind), undoable=kind is not VOLUME)  # volumes never shrink
+        for kind in _MADE
+        if kind.on_update
+    ),
     *(
         Scenario(kind, action.verb, _after_creation(kind), _asks(kind, action.verb))
         for kind in _MADE
         for action in kind.actions
     ),
-    *(Scenario(kind, "delete", _after_creation(kind), _asks(kind, "delete")) for kind in _MADE),
-    Scenario(IMAGE, "delete", _two_copies_of_an_image, _delete_image, tasks=2),
+    *(Scenario(kind, "correct", _after_creation(kind), _corrects(kind), undoable=False) for kind in _MADE),
+    *(Scenario(kind, "delete", _after_creation(kind), _asks(kind, "delete"), undoable=False) for kind in _MADE),
+    Scenario(IMAGE, "delete", _two_copies_of_an_image, _delete_image, tasks=2, undoable=False),
+    Scenario(PORT, "bulk", PREPARATIONS[PORT.name], _many_ports, tasks=3),
 )
 
 
 async def check_end(cloud: Cloud, outcome: Outcome) -> None:
     """The request is fulfilled, in the database and in the engine alike, and nothing of the work is left over."""
     assert outcome.job is not None
-    job = await cloud.job(outcome.job.id)
+    await check_success(cloud, outcome.job.id)
+
+
+async def check_success(cloud: Cloud, job_id: UUID) -> None:
+    """As `check_end`, of a job."""
+    job = await cloud.job(job_id)
     assert job.state == "SUCCEEDED", job.error
+    assert await cloud.value("SELECT count(*) FROM job WHERE parent_id = $1 AND state <> 'SUCCEEDED'", job_id) == 0
     assert await cloud.value("SELECT count(*) FROM change_claim") == 0
     for row in await cloud.fetch("SELECT id, kind, wanted, status, generation, observed_generation FROM resource"):
         expected = "active" if row["wanted"] == "present" else "deleted"
