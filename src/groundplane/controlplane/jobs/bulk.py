@@ -14,6 +14,8 @@ LOOK_SECONDS = 2.0
 
 async def gather(tx: Tx, job: Job) -> Move:
     """Wait for the children. One that failed makes the parent fail, after all have ended."""
+    if tx.pending("job", job.id) is not None:  # it is being made, and its children after it
+        return Wait(LOOK_SECONDS)
     states = await jobs.children(tx, job.id)
     total, ended = sum(states.values()), states.get("SUCCEEDED", 0) + states.get("FAILED", 0)
     if ended < total:
