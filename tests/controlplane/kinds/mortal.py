@@ -121,7 +121,9 @@ class MortalCloud(Cloud):
             elif self.tasks:
                 await self._live(self._serve)
             elif await self.value("SELECT count(*) FROM job WHERE ended_at IS NULL"):
-                await self._live(self._wait)
+                with self.boundaries.unseen():
+                    await self.pass_time(61)
+                await self._live(self._look_at_jobs)
             else:
                 return
         raise AssertionError("it does not come to an end")
@@ -151,9 +153,7 @@ class MortalCloud(Cloud):
         await self.boundaries.reach(REPORTED)
         self.tasks.remove(task)
 
-    async def _wait(self) -> None:
-        with self.boundaries.unseen():
-            await self.pass_time(61)
+    async def _look_at_jobs(self) -> None:
         await self.resume()
 
     async def operate(self, task: Task, operation: Operation) -> State:

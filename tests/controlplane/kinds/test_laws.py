@@ -1,5 +1,7 @@
 """The laws that every workflow of every kind inherits: whatever is lost, doubled, late or killed, the same end."""
 
+from uuid import UUID
+
 import pytest
 from tests.controlplane.cloud import Cloud
 from tests.controlplane.kinds.scenarios import CREATIONS, SCENARIOS, Scenario, check_end, check_engine
@@ -33,10 +35,10 @@ async def test_it_ends_well(cloud: Cloud, scenario: Scenario) -> None:
     await scenario.prepare(cloud)
     outcome = await scenario.ask(cloud)
     await cloud.run()
+    await cloud.resume()  # a parent whose last child ended was woken
     await check_end(cloud, outcome)
     assert outcome.job is not None
-    asked = "SELECT count(*) FROM job_event WHERE job_id = $1 AND what = 'asked'"
-    assert await cloud.value(asked, outcome.job.id) == scenario.tasks
+    assert await _events(cloud, outcome.job.id, "asked") == scenario.tasks
 
 
 @every_workflow
@@ -56,12 +58,12 @@ async def test_doubled_tasks_and_reports_change_nothing(cloud: Cloud, scenario: 
             reports.append(await cloud.carry_out(late))
         await cloud.report(*reports)
         old.append(task)
+    await cloud.resume()
     await check_end(cloud, outcome)
     await cloud.report(*reports)
     await check_end(cloud, outcome)
-    events = "SELECT count(*) FROM job_event WHERE job_id = $1 AND what = 'reported'"
     assert outcome.job is not None
-    assert await cloud.value(events, outcome.job.id) == len(old)
+    assert await _events(cloud, outcome.job.id, "reported") == len(old)
 
 
 @at_each_task
@@ -91,10 +93,29 @@ async def test_a_worker_killed_before_its_commit_has_done_nothing(cloud: Cloud, 
     await scenario.prepare(cloud)
     outcome = await scenario.ask(cloud)
     report = await cloud.carry_out(await _until(cloud, number))
+    others = list(cloud.tasks)
     await _apply_and_die(cloud, report)
-    assert not cloud.tasks
+    assert cloud.tasks == others
     await cloud.report(report)  # never acknowledged, so it comes again
     await cloud.run()
+    await cloud.resume()
+    await check_end(cloud, outcome)
+
+
+@every_workflow
+@pytest.mark.parametrize("backwards", ["tasks", "reports"])
+async def test_messages_may_overtake_one_another(cloud: Cloud, scenario: Scenario, backwards: str) -> None:
+    """Each task is asked three times; the tasks, or the reports of them, come in the wrong order."""
+    await scenario.prepare(cloud)
+    outcome = await scenario.ask(cloud)
+    for _ in range(2):
+        await cloud.pass_time(61)
+        await cloud.resume()
+    tasks = cloud.tasks[::-1] if backwards == "tasks" else list(cloud.tasks)
+    cloud.tasks.clear()
+    reports = [await cloud.carry_out(task) for task in tasks]
+    await cloud.report(*(reports[::-1] if backwards == "reports" else reports))
+    await cloud.settle()
     await check_end(cloud, outcome)
 
 
@@ -120,10 +141,11 @@ async def test_after_a_permanent_fault_it_ends_and_the_reconciler_brings_it_to_i
     injection = cloud.engine.injections.add(Injection("error", fault_class="permanent"))
     await cloud.run()
     assert outcome.job is not None
-    assert (await cloud.job(outcome.job.id)).state == "FAILED"
     assert (await cloud.resource(outcome.resource.id)).status == "error"
+    await cloud.resume()  # a parent looks at its children
+    assert (await cloud.job(outcome.job.id)).state == "FAILED"
     cloud.engine.injections.clear(injection)
-    await _reconcile(cloud)
+    await reconcile(cloud)
     assert await cloud.value("SELECT count(*) FROM resource WHERE status NOT IN ('active', 'deleted')") == 0
     await check_engine(cloud)
 
@@ -140,6 +162,13 @@ async def test_a_delete_takes_its_place_at_any_time(cloud: Cloud, scenario: Scen
     await _come_late(cloud, slow)  # … and is tried again when all is gone
     assert (await cloud.resource(outcome.resource.id)).status == "deleted"
     await check_engine(cloud)
+
+
+async def _events(cloud: Cloud, job_id: UUID, what: str) -> int:
+    """How often this happened to the job, or to a parent's jobs."""
+    sql = "SELECT count(*) FROM job_event JOIN job ON job.id = job_id WHERE $1 IN (job.id, parent_id) AND what = $2"
+    count: int = await cloud.value(sql, job_id, what)
+    return count
 
 
 async def _until(cloud: Cloud, number: int) -> Task:
@@ -168,7 +197,7 @@ async def _apply_and_die(cloud: Cloud, report: Report) -> None:
         await apply()
 
 
-async def _reconcile(cloud: Cloud) -> None:
+async def reconcile(cloud: Cloud) -> None:
     """Looks and corrections until all is as it should be."""
     for _ in range(12):
         await cloud.look()
