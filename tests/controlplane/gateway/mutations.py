@@ -1,0 +1,220 @@
+"""A request to every mutating route of the public applications, and what must be there before it. One list for all laws.
+
+The routes of kinds follow from their declarations; a new kind needs only an example of its spec in `SPECS`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from tests.controlplane.cloud import KINDS_BY_NAME
+from tests.controlplane.gateway.conftest import Api, Json
+from tests.controlplane.kinds.scenarios import PREPARATIONS, nothing
+
+from groundplane.contracts.faults import Fault
+from groundplane.controlplane.gateway.kinds import scope_path
+from groundplane.controlplane.resources.kind import Kind
+from groundplane.controlplane.storage.image import IMAGE
+
+EXEMPT = {("POST", "/api/common/v1/auth/login")}
+"""Routes that change nothing that could be done twice: a login's answer is a token, which is not kept."""
+
+NAMESPACES = {"tenant": "/api/tenant/v1", "ops": "/api/ops/v1", "common": "/api/common/v1"}
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPbnbRiXzEFm4uXGvdLGIx0dg0b3z8iN0QF3lUYc9Yw ann"
+DISK = (b"\0" * 510 + b"\x55\xaa").ljust(1 << 20, b"\1")
+ROOT = {"image": "image", "size_gib": 1}
+
+SPECS: Mapping[str, Json] = {
+    "organization": {},
+    "project": {},
+    "cluster": {},
+    "provider": {"cluster": "it", "service": "compute", "driver": "simulated"},
+    "agent": {"cluster": "it"},
+    "host": {"cluster": "it", "vcpus": 4, "memory_mib": 4096},
+    "pool": {"host": "host-0", "engine_name": "second", "gib": 10},
+    "volume": {"size_gib": 1, "image": "image"},
+    "network": {},
+    "subnet": {"network": "lan", "cidr": "10.0.0.0/24"},
+    "security_group": {"rules": [{"direction": "ingress", "protocol": "tcp", "port_min": 22}]},
+    "port": {"network": "lan", "security_groups": ["web"]},
+    "ssh_key": {"public_key": SSH_KEY},
+    "vm": {"vcpus": 1, "memory_mib": 512, "root_volume": ROOT, "nics": [{"network": "lan"}]},
+}
+"""A spec for a create request of each kind, whose references `prepare` makes."""
+
+UPDATES: Mapping[str, Json] = {
+    "host": {"open": False},
+    "volume": {"size_gib": 2},
+    "security_group": {"rules": []},
+    "port": {"security_groups": []},
+    "vm": {"power": "stopped"},
+}
+"""A spec for an update of each kind that has one."""
+
+Prepare = Callable[[Api], Awaitable[dict[str, str]]]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`prepare` makes what the request needs, and answers what stands in its path or body in braces."""
+
+    method: str
+    path: str
+    prepare: Prepare
+    body: Json | None = None
+    query: str = ""
+    content: bytes | None = None
+
+    @property
+    def route(self) -> tuple[str, str]:
+        """As in the OpenAPI documents."""
+        return self.method, self.path
+
+    @property
+    def name(self) -> str:
+        """As in the reports of a run."""
+        return f"{self.method} {self.path.removeprefix('/api/')}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A mutation that may be sent, again and again."""
+
+    api: Api
+    mutation: Mutation
+    known: Mapping[str, str]
+
+    async def send(self, *, key: str | None = None, dry_run: bool = False, other: bool = False) -> httpx.Response:
+        """The request; `other`: one that says something else."""
+        path = self._filled(self.mutation.path)
+        query = "&".join(part for part in (self.mutation.query, "dry_run=true" if dry_run else "") if part)
+        return await self.api.client.request(
+            self.mutation.method,
+            path + (f"?{query}" if query else ""),
+            headers=self.api.headers | ({"Idempotency-Key": key} if key is not None else {}),
+            **self._body(other=other),
+        )
+
+    def _filled(self, text: str) -> str:
+        for name, value in self.known.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+    def _body(self, *, other: bool) -> dict[str, Any]:
+        if self.mutation.content is not None:
+            return {"content": self.mutation.content + (bytes(512) if other else b"")}
+        if self.mutation.body is None:
+            return {"content": b" "} if other else {}
+        body = {name: self._filled(value) if isinstance(value, str) else value for name, value in self.mutation.body.items()}
+        if not other:
+            return {"json": body}
+        if "labels" in body or "spec" in body:
+            return {"json": body | {"labels": {"other": "yes"}}}
+        return {"json": {name: value + 1 if isinstance(value, int) else f"{value}x" for name, value in body.items()}}
+
+
+async def prepared(api: Api, mutation: Mutation) -> Prepared:
+    """All that the request needs is there."""
+    known = {"organization_id": api.organization.rpartition("/")[2], "project_id": api.project.rpartition("/")[2]}
+    return Prepared(api, mutation, known | await mutation.prepare(api))
+
+
+def _collection(kind: Kind) -> str:
+    return f"{NAMESPACES[kind.namespace]}{scope_path(kind)}/{kind.plural}"
+
+
+def _before(kind: Kind) -> Prepare:
+    async def prepare(api: Api) -> dict[str, str]:
+        await PREPARATIONS.get(kind.name, nothing)(api.cloud)
+        return {}
+
+    return prepare
+
+
+def _after(kind: Kind) -> Prepare:
+    """There is one of the kind, named `fresh`."""
+
+    async def prepare(api: Api) -> dict[str, str]:
+        if kind is IMAGE:
+            await api.cloud.image("fresh")
+        else:
+            create = await prepared(api, Mutation("POST", _collection(kind), _before(kind), _new(kind)))
+            answer = await create.send()
+            assert answer.status_code in {201, 202}, answer.text
+            await api.cloud.run()
+        return {"reference": "fresh"}
+
+    return prepare
+
+
+def _new(kind: Kind) -> Json:
+    return {"name": "fresh", "spec": SPECS[kind.name]}
+
+
+def _of_kind(kind: Kind) -> list[Mutation]:
+    item = f"{_collection(kind)}/{{reference}}"
+    change: Json = {"labels": {"env": "prod"}} | ({"spec": UPDATES[kind.name]} if kind.update is not None else {})
+    found = [Mutation("PATCH", item, _after(kind), change), Mutation("DELETE", item, _after(kind))]
+    found += [Mutation("POST", f"{item}/{action.verb}", _after(kind)) for action in kind.actions]
+    if kind.create is not None:
+        found.append(Mutation("POST", _collection(kind), _before(kind), _new(kind)))
+    return found
+
+
+async def _running_job(api: Api) -> dict[str, str]:
+    return {"job_id": (await api.post("/networks", {"name": "lan"})).json()["job"]["id"]}
+
+
+async def _failed_job(api: Api) -> dict[str, str]:
+    known = await _running_job(api)
+    refused = Fault(code="engine_refused", fault_class="permanent", message="Refused.")
+    await api.cloud.report(api.cloud.answer(api.cloud.tasks.pop(), fault=refused))
+    return known
+
+
+async def _nothing(_api: Api) -> dict[str, str]:
+    return {}
+
+
+async def _user(api: Api) -> dict[str, str]:
+    body = {"email": "ann@example.org", "name": "Ann", "password": "correct horse battery"}
+    return {"user_id": (await api.call("POST", "/api/common/v1/users", json=body)).json()["id"]}
+
+
+def _binding(path: str, role: str) -> Prepare:
+    async def prepare(api: Api) -> dict[str, str]:
+        known = await _user(api)
+        where = path.replace("{organization_id}", api.organization.rpartition("/")[2])
+        answer = await api.call("POST", where, json={"user": known["user_id"], "role": role})
+        return {"binding_id": answer.json()["id"]}
+
+    return prepare
+
+
+def _jobs(where: str) -> list[Mutation]:
+    return [
+        Mutation("POST", f"{where}/jobs/{{job_id}}/cancel", _running_job),
+        Mutation("POST", f"{where}/jobs/{{job_id}}/retry", _failed_job),
+    ]
+
+
+_USERS = "/api/common/v1/users"
+_BINDINGS = "/api/common/v1/role-bindings"
+_ORGANIZATION_BINDINGS = "/api/common/v1/organizations/{organization_id}/role-bindings"
+_IMAGES = "/api/tenant/v1/projects/{project_id}/images"
+
+MUTATIONS: tuple[Mutation, ...] = (
+    *(mutation for kind in KINDS_BY_NAME.values() for mutation in _of_kind(kind)),
+    Mutation("POST", _IMAGES, _nothing, query="name=fresh", content=DISK),
+    *_jobs("/api/tenant/v1/projects/{project_id}"),
+    *_jobs("/api/ops/v1"),
+    Mutation("PUT", "/api/ops/v1/projects/{project_id}/quota", _nothing, {"vms": 5}),
+    Mutation("POST", _USERS, _nothing, {"email": "ann@example.org", "name": "Ann", "password": "correct horse battery"}),
+    Mutation("POST", f"{_USERS}/{{user_id}}/disable", _user),
+    Mutation("POST", _BINDINGS, _user, {"user": "{user_id}", "role": "admin"}),
+    Mutation("DELETE", f"{_BINDINGS}/{{binding_id}}", _binding(_BINDINGS, "admin")),
+    Mutation("POST", _ORGANIZATION_BINDINGS, _user, {"user": "{user_id}", "role": "viewer"}),
+    Mutation("DELETE", f"{_ORGANIZATION_BINDINGS}/{{binding_id}}", _binding(_ORGANIZATION_BINDINGS, "viewer")),
+)
+
