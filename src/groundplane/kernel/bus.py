@@ -1,17 +1,21 @@
 """NATS and JetStream: at-least-once delivery of small messages. Nothing is true because a message says so twice, or not."""
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 from typing import Self
 
 import nats
 import nats.errors
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import BucketNotFoundError, NotFoundError
 from nats.js.kv import KeyValue
+
+from groundplane.kernel.consumption import Consumption
 
 log = structlog.get_logger()
 
@@ -25,6 +29,8 @@ class Bus:
 
     nats: Client
     js: JetStreamContext
+    _reconnected: set[Callable[[], None]] = field(default_factory=set, repr=False)
+    """Called at each reconnect."""
 
     @classmethod
     async def connect(cls, url: str, name: str) -> Self:
@@ -33,14 +39,42 @@ class Bus:
         async def on_error(error: Exception) -> None:
             log.warning("bus.error", error=repr(error))
 
+        reconnected: set[Callable[[], None]] = set()
+
+        async def on_reconnect() -> None:
+            for call in tuple(reconnected):
+                call()
+
         client = await nats.connect(
-            url, name=name, max_reconnect_attempts=-1, reconnect_time_wait=0.2, error_cb=on_error, allow_reconnect=True
+            url,
+            name=name,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,
+            error_cb=on_error,
+            reconnected_cb=on_reconnect,
+            allow_reconnect=True,
         )
-        return cls(client, client.jetstream(timeout=5))
+        return cls(client, client.jetstream(timeout=5), reconnected)
 
     async def publish(self, subject: str, payload: bytes, message_id: str) -> None:
         """Publish into a stream and wait until it is stored. The same `message_id` within two minutes is dropped."""
         await self.js.publish(subject, payload, headers={"Nats-Msg-Id": message_id})
+
+    async def consume(self, stream: str, consumer: str, *, batch: int) -> AsyncGenerator[list[Msg], None]:
+        """The messages of a durable pull consumer as they come: lists of all that has arrived by now, 1 to `batch` long.
+
+        While the reader is at work on a list, up to `batch` more are fetched and kept ours. Goes on over reconnects and
+        restarts of the server; raises ConnectionClosedError once the bus is closed. Close it (`contextlib.aclosing`) when
+        you leave it: what was fetched and not handed out then goes to the next reader at once.
+        """
+        consumption = Consumption(self.nats, stream, consumer, batch=batch)
+        self._reconnected.add(consumption.renew)
+        try:
+            async with contextlib.aclosing(consumption.lists()) as lists:
+                async for messages in lists:
+                    yield messages
+        finally:
+            self._reconnected.discard(consumption.renew)
 
     async def ensure_stream(self, name: str, subjects: str) -> None:
         """Make a work-queue stream, kept on disk, whose messages go once they are acknowledged."""
@@ -58,9 +92,13 @@ class Bus:
             await self.js.add_stream(config)
 
     async def ensure_consumer(
-        self, stream: str, name: str, subject: str, *, ack_wait_seconds: float = 30, max_ack_pending: int = 1024
+        self, stream: str, name: str, subject: str, *, ack_wait_seconds: float = 30, max_ack_pending: int = 65_536
     ) -> None:
-        """Make a durable pull consumer with explicit acknowledgement."""
+        """Make a durable pull consumer with explicit acknowledgement.
+
+        `max_ack_pending` counts what was handed back with a delay too: at that number, nobody gets anything. It is no bound
+        for work; its readers have their own.
+        """
         await self.js.add_consumer(
             stream,
             ConsumerConfig(

@@ -1,0 +1,132 @@
+"""A standing request to a JetStream pull consumer: messages come as soon as they are there, a list of what has arrived at a time.
+
+nats-py's own `fetch` asks anew for each list, and holds the first message of several back until the time is up.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncGenerator
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from groundplane.kernel.ending import ending
+
+log = structlog.get_logger()
+
+REQUEST_SECONDS = 10.0
+"""After which the server forgets a request and says so."""
+OVERDUE_SECONDS = 2.0
+"""How much later a request that nothing was heard of counts as forgotten."""
+KEEP_SECONDS = 2.0
+"""How often the server hears that messages which wait here for their reader are not lost. Less than any consumer's ack wait."""
+RETRY_SECONDS = 0.2
+END_SECONDS = 2.0
+
+HEARTBEAT = "100"
+SPENT = frozenset({"404", "408"})
+"""The request came to its end as it should: nothing there, or its time is up."""
+PENDING = "Nats-Pending-Messages"
+
+
+class Consumption:
+    """One reader's share of the consumer `consumer`. At most `batch` messages are asked for or wait here at any time."""
+
+    def __init__(self, client: Client, stream: str, consumer: str, *, batch: int) -> None:
+        self._client = client
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._consumer = consumer
+        self._batch = batch
+        self._inbox = client.new_inbox()
+        self._arrived: list[Msg] = []
+        self._awake = asyncio.Event()
+        self._asked = 0
+        self._asked_until = 0.0
+
+    async def lists(self) -> AsyncGenerator[list[Msg], None]:
+        """See Bus.consume."""
+        subscription = await self._client.subscribe(self._inbox, cb=self._note)
+        keeping = asyncio.create_task(self._keep())
+        try:
+            while not ending():
+                await self._top_up()
+                await self._awake.wait()
+                self._awake.clear()
+                if self._client.is_closed:
+                    raise nats.errors.ConnectionClosedError
+                if self._arrived:
+                    arrived, self._arrived = self._arrived[: self._batch], self._arrived[self._batch :]
+                    if self._arrived:  # asked for twice, since the server had not forgotten us
+                        self._awake.set()
+                    await self._top_up()  # the next ones come while the reader is at work on these
+                    yield arrived
+        finally:
+            keeping.cancel()
+            await self._hand_back(subscription)
+
+    def renew(self) -> None:
+        """Ask anew: the server may have forgotten the request, as it does when it is started again."""
+        self._asked = 0
+        self._awake.set()
+
+    async def _note(self, message: Msg) -> None:
+        status = "" if message.reply else (message.headers or {}).get("Status", "")
+        if not status:
+            self._asked = max(0, self._asked - 1)
+            self._arrived.append(message)
+            self._awake.set()
+            await self._top_up()
+        elif status != HEARTBEAT:
+            await self._end(status, message.headers or {})
+
+    async def _end(self, status: str, headers: dict[str, str]) -> None:
+        """A request is over: so many of what it asked for will not come."""
+        left = headers.get(PENDING, "")
+        self._asked = max(0, self._asked - int(left)) if left.isdigit() else 0
+        if status in SPENT:
+            await self._top_up()
+            return
+        log.warning("consumption.refused", consumer=self._consumer, status=status)
+        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._awake.set)
+
+    async def _top_up(self) -> None:
+        """Ask for as many as there is room for, once that is half of a batch."""
+        room = self._batch - self._asked - len(self._arrived)
+        if 2 * room < self._batch or room <= 0 or not self._client.is_connected:
+            return
+        self._asked += room
+        self._asked_until = time.monotonic() + REQUEST_SECONDS + OVERDUE_SECONDS
+        request = {"batch": room, "expires": int(REQUEST_SECONDS * 1e9)}
+        try:
+            await self._client.publish(self._subject, json.dumps(request).encode(), self._inbox)
+        except nats.errors.Error as error:
+            log.warning("consumption.not_asked", consumer=self._consumer, error=repr(error))
+            self._asked_until = 0.0
+
+    async def _keep(self) -> None:
+        """Ask anew when the server has forgotten us, and keep ours what waits for its reader."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            if self._client.is_closed:
+                self._awake.set()
+            elif self._asked and time.monotonic() > self._asked_until:
+                self.renew()
+            with contextlib.suppress(nats.errors.Error):
+                for message in tuple(self._arrived):
+                    await message.in_progress()
+
+    async def _hand_back(self, subscription: Subscription) -> None:
+        """What has come, or is on its way, goes to the next reader at once, not after the ack wait."""
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            if self._client.is_connected:
+                async with asyncio.timeout(END_SECONDS):
+                    await subscription.drain()
+            else:
+                await subscription.unsubscribe()
+            for message in self._arrived:
+                await message.nak()
