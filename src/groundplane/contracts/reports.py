@@ -42,7 +42,8 @@ class Call(Wire):
 class Report(Wire):
     """How a task goes. `progress` only says that it is alive; `done` and `failed` end it.
 
-    `states` are what the operations found or made, also those that went well before a later one failed.
+    `states` are what the operations found or made, also those that went well before a later one failed. `started_at` is
+    when the agent began to carry the task out, by its clock; None while it waits for its turn, or when it never began.
     """
 
     type: Literal["report"] = "report"
@@ -55,6 +56,7 @@ class Report(Wire):
     calls: tuple[Call, ...] = ()
     fault: Fault | None = None
     trace: str = ""
+    started_at: datetime | None = None
 
 
 class Sighting(Wire):

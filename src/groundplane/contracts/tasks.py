@@ -55,6 +55,17 @@ class Task(Wire):
     operations: tuple[Operation, ...]
 
 
+class Stop(Wire):
+    """A wish that a task be ended, since its job is being cancelled: its message of this fence, and earlier ones.
+
+    Cooperative: what the task has not begun is left undone, and it ends with the permanent fault `stopped`, unless it is
+    done by then. An agent that does not have the task does nothing.
+    """
+
+    task_id: UUID
+    fence: int
+
+
 class Look(Wire):
     """A request for the whole inventory of a cluster. `asked_at` is the control plane's own time, carried back."""
 
@@ -89,6 +100,11 @@ def report_subject(cluster_id: UUID) -> str:
 def look_subject(cluster_id: UUID) -> str:
     """The plain subject on which inventories are asked for."""
     return f"gp.look.{cluster_id}"
+
+
+def stop_subject(cluster_id: UUID) -> str:
+    """The plain subject on which tasks are stopped."""
+    return f"gp.stop.{cluster_id}"
 
 
 def read_subject(cluster_id: UUID) -> str:

@@ -44,6 +44,7 @@ class Agent:
                     group.create_task(part)
                     for part in (
                         self._lease.run(),
+                        self._loop.works.tend(),
                         self._pulse.run(),
                         self._inventory.answer_looks(),
                         self._consoles.run(),
