@@ -1,4 +1,4 @@
-"""A standing request to a JetStream pull consumer: messages come as soon as they are there, a list of what has arrived at a time.
+"""A standing request to a JetStream pull consumer: messages come at once, in lists of what has arrived by now.
 
 nats-py's own `fetch` asks anew for each list, and holds the first message of several back until the time is up.
 """
@@ -125,7 +125,7 @@ class Consumption:
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             if self._client.is_connected:
                 async with asyncio.timeout(END_SECONDS):
-                    await subscription.drain()
+                    await subscription.drain()  # type: ignore[no-untyped-call]
             else:
                 await subscription.unsubscribe()
             for message in self._arrived:

@@ -229,7 +229,8 @@ async def test_hosts_that_stand_still_hold_up_nobody_else(world: World) -> None:
     quick = [await world.ask(ensure(uuid4()), scope=str(other)) for _ in range(50)]
     for task in quick:
         assert (await world.report(task)).outcome == "done"
-    assert 0 < len([task for task in stuck if world.reports(task, "progress")]) <= 8
+    await asyncio.sleep(1.5)  # each of those that are here says that it lives
+    assert len([task for task in stuck if world.reports(task, "progress")]) == 8
 
 
 async def test_a_network_that_stands_still_leaves_room_for_hosts(world: World) -> None:

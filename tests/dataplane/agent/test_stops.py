@@ -20,9 +20,7 @@ async def stop(world: World, task_id: UUID, fence: int) -> None:
 
 async def begun(world: World, task: Task) -> None:
     """Wait until the task is at work."""
-    await world.until(
-        lambda: any(report.started_at for report in world.reports(task, "progress")), "the agent did not begin"
-    )
+    await world.until(lambda: any(report.started_at for report in world.reports(task, "progress")), "the agent did not begin")
 
 
 def assert_stopped(report: Report) -> None:

@@ -165,15 +165,14 @@ class Loop:
         if not self._drivers.serves(task.scope):
             return self._identity.clock() > task.not_after  # nobody may carry it out any more
         resource_ids = {_target(operation)[1] for operation in task.operations}
-        if self._queues.is_crowded(resource_ids) or self._shares.are_taken(_scopes(task)):
+        scopes = _scopes(task)
+        if self._queues.is_crowded(resource_ids) or self._shares.are_taken(scopes):
             return False  # or one slow resource or host would take all the room
+        # Not taken back at the end: each task has a context of its own.
+        structlog.contextvars.bind_contextvars(task=str(task.id), fence=task.fence)
         context = TaskContext(self._lease, task.not_after, self._identity.clock)
-        with (
-            trace_scope(task.trace) as trace,
-            structlog.contextvars.bound_contextvars(task=str(task.id), fence=task.fence),
-            self._queues.place(resource_ids) as place,
-        ):
-            work = Work(message, task, context, place, trace)
+        with trace_scope(task.trace) as trace, self._queues.place(resource_ids) as place:
+            work = Work(message, task, scopes, context, place, trace)
             with self.works.here(work):
                 return await self._carry_out(work)
 
@@ -182,15 +181,13 @@ class Loop:
         task = work.task
         states: list[State] = []
         calls: list[Call] = []
-        with self._shares.share(_scopes(task)):
+        with self._shares.share(work.scopes):
             await work.place.awake.wait()
             fault = await self._operate(work, states, calls)
         if fault is not None and fault.code == "lease_lost":
             return False  # whoever holds the lease now gets the task
         outcome: Outcome = "failed" if fault else "done"
-        report = self._report(
-            task, outcome, states=tuple(states), calls=tuple(calls), fault=fault, started_at=work.started_at
-        )
+        report = self._report(task, outcome, states=tuple(states), calls=tuple(calls), fault=fault, started_at=work.started_at)
         return await self._say(report, f"{task.id}:{task.fence}:{outcome}")
 
     async def _operate(self, work: Work, states: list[State], calls: list[Call]) -> Fault | None:

@@ -6,6 +6,7 @@ One ticker for all of them, since most tasks are over before there is anything t
 import asyncio
 import time
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +17,7 @@ from nats.aio.msg import Msg
 from pydantic import ValidationError
 
 from groundplane.contracts.reports import Report
-from groundplane.contracts.tasks import Stop, Task, stop_subject
+from groundplane.contracts.tasks import Scope, Stop, Task, stop_subject
 from groundplane.dataplane.agent.context import TaskContext
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.dataplane.agent.queues import Place
@@ -33,10 +34,14 @@ TICKS_A_PERIOD = 4
 
 @dataclass(eq=False, slots=True)
 class Work:
-    """One task that is here. `told_at` is by the monotonic clock: when it came, or said last that it lives."""
+    """One task that is here. `scopes` are those whose engines it needs.
+
+    `told_at` is when it came, or said last that it lives, by the monotonic clock.
+    """
 
     message: Msg
     task: Task
+    scopes: AbstractSet[Scope]
     context: TaskContext
     place: Place
     trace: str
