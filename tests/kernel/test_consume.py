@@ -253,6 +253,33 @@ async def test_it_goes_on_when_the_server_was_started_again(own_server: NatsServ
     await bus.close()
 
 
+async def test_a_connection_that_breaks_doubles_no_request(nats_url: str, stream: Bus) -> None:
+    """The server may remember the request of before: still no more is fetched ahead, and nothing is lost."""
+    bus = await Bus.connect(nats_url, "reader")
+    seen: Counter[int] = Counter()
+    async with asyncio.timeout(20), aclosing(bus.consume(STREAM, CONSUMER, batch=8)) as consumed:
+        for start in (0, 50, 100):
+            first = asyncio.create_task(anext(consumed))
+            await asyncio.sleep(0.1)
+            bus.nats._transport.close()  # type: ignore[union-attr]
+            await asyncio.sleep(1)
+            await tell(stream, range(start, start + 50))
+            messages = await first
+            await asyncio.sleep(0.3)
+            _pending, here = await unfinished(stream)
+            assert here <= len(messages) + 2 * 8  # once the request of before the break, and once the new one
+            while True:
+                for message in messages:
+                    await message.ack()
+                    seen[int(message.data)] += 1
+                if len(seen) >= start + 50:
+                    break
+                messages = await anext(consumed)
+    assert set(seen) == set(range(150))
+    assert set(seen.values()) == {1}
+    await bus.close()
+
+
 async def test_it_ends_with_the_bus(nats_url: str, stream: Bus) -> None:
     other = await Bus.connect(nats_url, "other")
     reading = asyncio.create_task(read(other, 1, seconds=10))

@@ -6,6 +6,7 @@ A task whose agent dies, loses its lease or cannot report comes again; since ope
 import asyncio
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from datetime import datetime
@@ -114,11 +115,13 @@ class Loop:
     async def _begin_all(self, messages: Sequence[Msg]) -> None:
         """As many as there is room for; the others wait a moment, and then not here."""
         patience = time.monotonic() + ELSEWHERE_SECONDS
-        for message in messages:
-            if await self._finds_room(patience):
-                self._begin(message)
-            else:
-                with suppress(nats.errors.Error):
+        waiting = deque(messages)
+        try:
+            while waiting and await self._finds_room(patience):
+                self._begin(waiting.popleft())
+        finally:
+            with suppress(nats.errors.Error):
+                for message in waiting:
                     await message.nak(delay=ELSEWHERE_SECONDS)
 
     async def _finds_room(self, until: float) -> bool:
