@@ -287,3 +287,9 @@ async def test_it_ends_with_the_bus(nats_url: str, stream: Bus) -> None:
     await other.close()
     with pytest.raises(nats.errors.ConnectionClosedError):
         await reading
+
+
+async def test_a_consumer_of_before_gets_the_bound_of_now(stream: Bus) -> None:
+    await stream.ensure_consumer(STREAM, CONSUMER, SUBJECT, max_ack_pending=10)
+    await stream.ensure_consumer(STREAM, CONSUMER, SUBJECT)
+    assert (await stream.js.consumer_info(STREAM, CONSUMER)).config.max_ack_pending == 65_536
