@@ -293,3 +293,39 @@ async def test_a_consumer_of_before_gets_the_bound_of_now(stream: Bus) -> None:
     await stream.ensure_consumer(STREAM, CONSUMER, SUBJECT, max_ack_pending=10)
     await stream.ensure_consumer(STREAM, CONSUMER, SUBJECT)
     assert (await stream.js.consumer_info(STREAM, CONSUMER)).config.max_ack_pending == 65_536
+
+
+async def test_a_consumer_that_is_made_later_is_waited_for(stream: Bus) -> None:
+    """Nobody answers at first; then the consumer is taken away while it is read, and made anew."""
+    await stream.js.delete_consumer(STREAM, CONSUMER)
+    reading = asyncio.create_task(read(stream, 2))
+    await asyncio.sleep(0.3)
+    assert not reading.done()
+    await stream.ensure_consumer(STREAM, CONSUMER, SUBJECT)
+    await tell(stream, range(1))
+    await nothing_left(stream)
+    await stream.js.delete_consumer(STREAM, CONSUMER)
+    await asyncio.sleep(0.3)
+    await stream.ensure_consumer(STREAM, CONSUMER, SUBJECT)
+    await tell(stream, range(1, 2))
+    assert await reading == [[0], [1]]
+
+
+async def test_a_request_that_nothing_is_heard_of_is_asked_anew(stream: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever became of it: here the server was never asked."""
+    monkeypatch.setattr(consumption, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(consumption, "OVERDUE_SECONDS", 0.2)
+    monkeypatch.setattr(consumption, "KEEP_SECONDS", 0.1)
+    publish, lost = stream.nats.publish, 0
+
+    async def lose_the_first(subject: str, *rest: bytes | str) -> None:
+        nonlocal lost
+        if "MSG.NEXT" in subject and not lost:
+            lost += 1
+            return
+        await publish(subject, *rest)  # type: ignore[arg-type]  # whatever it is given
+
+    monkeypatch.setattr(stream.nats, "publish", lose_the_first)
+    await tell(stream, range(1))
+    assert await read(stream, 1, seconds=3) == [[0]]
+    assert lost == 1
