@@ -30,8 +30,7 @@ RETRY_SECONDS = 0.2
 END_SECONDS = 2.0
 
 HEARTBEAT = "100"
-SPENT = frozenset({"404", "408"})
-"""The request came to its end as it should: nothing there, or its time is up."""
+TIME_IS_UP = "408"
 PENDING = "Nats-Pending-Messages"
 
 
@@ -99,14 +98,14 @@ class Consumption:
             await self._end(status, message.headers or {})
 
     async def _end(self, status: str, headers: dict[str, str]) -> None:
-        """A request is over: so many of what it asked for will not come."""
+        """A request is over. At its time, the server says how many of those asked for will not come; else start anew."""
         left = headers.get(PENDING, "")
-        self._asked = self._asked - int(left) if left.isdigit() else 0
-        if status in SPENT:
+        if status == TIME_IS_UP and left.isdigit():
+            self._asked -= int(left)
             await self._top_up()
             return
         log.warning("consumption.refused", consumer=self._consumer, status=status)
-        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._awake.set)
+        asyncio.get_running_loop().call_later(RETRY_SECONDS, self.renew)
 
     async def _top_up(self) -> None:
         """Ask for as many as there is room for, once that is half of a batch."""
