@@ -153,8 +153,9 @@ def _add_changing(app: FastAPI, platform: Platform) -> None:
         made = platform.resource(body["name"], job=bool(platform.job_lines))
         if "count" not in body:
             return JSONResponse(made, 202)
-        platform.names += [f"{body['name']}-{number}" for number in range(1, body["count"] + 1)]
-        items = [platform.resource(name, status="creating") for name in platform.names[-body["count"] :]]
+        names = [f"{body['name']}-{number}" for number in range(1, body["count"] + 1)]
+        platform.names += reversed(names)  # ids of one moment are in no order
+        items = [platform.resource(name, status="creating") for name in names]
         return JSONResponse({"items": items, "job": made["job"]}, 202)
 
     @app.patch(PROJECT + "/vms/{reference}")

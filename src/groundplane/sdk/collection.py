@@ -62,7 +62,7 @@ class Collection:
         if not wait or bulk.job is None:
             return bulk
         wait_for(self._session, bulk.job.href, timeout, on_step)
-        return replace(bulk, resources=tuple(self._read_again(bulk.resources)))
+        return replace(bulk, resources=self._read_again(bulk.resources))
 
     def get(self, ref: str) -> Resource:
         """Read one."""
@@ -126,15 +126,16 @@ class Collection:
         """Why it is as it is, also one that was deleted (by its id); of a name that is not there, why it was refused."""
         return Why.from_json(self._session.json(Call("GET", f"{self._calls.item(ref)}/why")))
 
-    def _read_again(self, resources: Sequence[Resource]) -> Iterator[Resource]:
-        """As they are now. Read by the page: they may be many."""
-        left = {each.id for each in resources}
+    def _read_again(self, resources: Sequence[Resource]) -> tuple[Resource, ...]:
+        """As they are now, in the same order. Read by the page: they may be many."""
+        found: dict[str, Resource | None] = dict.fromkeys(each.id for each in resources)
+        left = len(found)
         for resource in self.list():
-            if resource.id in left:
-                left.remove(resource.id)
-                yield resource
+            if resource.id in found:
+                found[resource.id], left = resource, left - 1
             if not left:
-                return
+                break
+        return tuple(each for each in found.values() if each is not None)
 
     def _settled(self, answer: Json, *, wait: bool, timeout: float, on_step: OnStep | None) -> Resource:
         resource = Resource.from_json(answer)
