@@ -131,7 +131,6 @@ async def test_what_is_tried_is_told_and_not_done(api: Api, client: Client) -> N
     assert [planned.name for planned in stop.changed] == [vm.name]
 
 
-@pytest.mark.xfail(strict=True, reason="a parent that starts before its children ends at once: jobs/bulk.py finds 0 of 0 ended")
 async def test_many_are_made_and_waited_for(api: Api, client: Client) -> None:
     tenant = client.tenant(PROJECT.public_id(api.cloud.project_id))
     making = asyncio.create_task(

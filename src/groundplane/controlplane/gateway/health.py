@@ -17,7 +17,7 @@ READY_SECONDS = 1.0
 
 
 def health_router(services: Services) -> APIRouter:
-    """`/healthz`: this process serves. `/readyz`: what it stands on answers, too. `/metrics`: `jobs_past_deadline`, 0 in health."""
+    """`/healthz`: this process serves. `/readyz`: what it stands on answers, too. `/metrics`: `jobs_past_deadline`."""
     router = APIRouter()
 
     @router.get("/healthz")

@@ -16,7 +16,7 @@ async def gather(tx: Tx, job: Job) -> Move:
     """Wait for the children. One that failed makes the parent fail, after all have ended."""
     states = await jobs.children(tx, job.id)
     total, ended = sum(states.values()), states.get("SUCCEEDED", 0) + states.get("FAILED", 0)
-    if ended < total:
+    if ended < total or not total:  # at its start they are still to come, in the same transaction
         return Wait(LOOK_SECONDS)
     failed = states.get("FAILED", 0)
     if not failed:
