@@ -18,7 +18,7 @@ async def gather(tx: Tx, job: Job) -> Move:
         return Wait(LOOK_SECONDS)
     states = await jobs.children(tx, job.id)
     total, ended = sum(states.values()), states.get("SUCCEEDED", 0) + states.get("FAILED", 0)
-    if ended < total:
+    if ended < total or not total:  # at its start they are still to come, in the same transaction
         return Wait(LOOK_SECONDS)
     failed = states.get("FAILED", 0)
     if not failed:
