@@ -11,6 +11,7 @@ from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View
 from groundplane.controlplane.resources import quota
+from groundplane.controlplane.resources.problems import ResourceNotFoundError
 from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.errors import InvalidRequestError
 
@@ -76,7 +77,15 @@ def asked_for(request: Request) -> bool:
 async def begin(tx: Tx, project_id: UUID | None) -> Usage:
     """Do not wait long for others; what the project uses before."""
     await tx.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-    return await quota.usage(tx, project_id) if project_id else {}
+    return await _usage(tx, project_id)
+
+
+async def _usage(tx: Tx, project_id: UUID | None) -> Usage:
+    """Nothing outside of projects, and nothing of a project that would be gone."""
+    try:
+        return await quota.usage(tx, project_id) if project_id else {}
+    except ResourceNotFoundError:
+        return {}
 
 
 async def plan(tx: Tx, services: Services, project_id: UUID | None, before: Usage, status: int) -> dict[str, Any]:
@@ -95,7 +104,7 @@ async def plan(tx: Tx, services: Services, project_id: UUID | None, before: Usag
     created = [row for row in rows if row["entity"] == "resource" and row["made"]]
     changed = [row for row in rows if row["entity"] == "resource" and not row["made"]]
     jobs = [row for row in rows if row["entity"] == "job"]
-    after = await quota.usage(tx, project_id) if before and project_id else {}
+    after = await _usage(tx, project_id) if before else {}
     return {
         "dry_run": True,
         "status": status,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, create_model
 from pydantic_core import to_json
 
-from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation
+from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation, replay
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import (
     JOB_PREFIX,
@@ -301,7 +301,12 @@ class KindRoutes:
         self, request: Request, reference: str, verb: str, change: Callable[[Operation, Resource], Awaitable[Outcome]]
     ) -> Response:
         """Do something to a resource that is there."""
-        scope = await self._scope_of_item(request, reference)
+        try:
+            scope = await self._scope_of_item(request, reference)
+        except NotFoundError:
+            if (before := await replay(self.services, request)) is not None:  # it was deleted by this very request
+                return before
+            raise
 
         async def work(op: Operation) -> Reply:
             resource = await self._get(op.tx, scope, reference)

@@ -183,6 +183,18 @@ class _RolledBack(Exception):  # noqa: N818  # a signal
     """Ends a dry run's transaction."""
 
 
+async def replay(services: Services, request: Request) -> Response | None:
+    """What this actor was answered to this very request before, although its place is gone since; None if it never was."""
+    actor = current_actor(request)
+    key = IdempotencyKey.of(request, actor.id, await request.body())
+    if key is None:
+        return None
+    async with services.database.transaction() as tx:
+        await require_enabled(tx, actor)
+        stored = await key.recall(tx)
+    return _replay(stored) if stored else None
+
+
 def _replay(stored: StoredAnswer) -> Response:
     response = _response(stored.body, stored.status, stored.location)
     response.headers[REPLAYED_HEADER] = "true"
