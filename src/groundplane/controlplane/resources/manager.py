@@ -212,6 +212,8 @@ class ResourceManager:
         for part in sorted(parts, key=lambda each: each.id):
             await self.lock(tx, part.id)
         touching = [resource.id, *(part.id for part in parts)]
+        if job.verb == "create":  # which `_start` takes to be of what is new
+            await self._refuse_second_change(tx, touching)
         return await self._start(tx, workflow, job.verb, resource, touching, actor_id, f"retry of {job.workflow}")
 
     def keep_secret(self, tx: Tx, draft: Draft, plain: bytes) -> UUID:
