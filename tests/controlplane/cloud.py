@@ -253,7 +253,7 @@ class Cloud:
         fault: Fault | None = None
         try:
             for operation in task.operations:
-                states.append(await self.operate(task, operation))
+                states.append(await self.operate(task, operation))  # noqa: PERF401  # what was done before one failed counts
         except ProviderError as error:
             fault = error.fault
         return self.answer(task, states=states, fault=fault)
@@ -419,7 +419,7 @@ class Cloud:
         """A digest of every table: two that are equal say that nothing was changed in between."""
         tables = await self.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
         digests = " UNION ALL ".join(
-            f"SELECT '{name}' AS name, md5(coalesce(string_agg(each::text, '' ORDER BY each::text), '')) AS digest FROM {name} AS each"
+            f"SELECT '{name}' AS name, md5(string_agg(each::text, '' ORDER BY each::text)) AS digest FROM {name} AS each"  # noqa: S608
             for (name,) in tables
         )
         return {row["name"]: row["digest"] for row in await self.fetch(digests)}
@@ -432,13 +432,16 @@ class Cloud:
         held: dict[str, object] = {}
         for table in (*CLAIMS, "quota_usage", "host_capacity", "pool_capacity"):
             if table != "image_copy":
-                rows = await self.fetch(f"SELECT (to_jsonb(each) - 'next_host')::text AS row FROM {table} AS each ORDER BY 1")  # noqa: S608  # our own tables
+                sql = f"SELECT (to_jsonb(each) - 'next_host')::text AS row FROM {table} AS each ORDER BY 1"  # noqa: S608
+                rows = await self.fetch(sql)
                 held[table] = [row["row"] for row in rows]
         living = "SELECT id, name, status, spec - 'reboots' AS spec, observed - 'reboots' AS observed FROM resource"
         held["resource"] = [tuple(row) for row in await self.fetch(f"{living} WHERE deleted_at IS NULL ORDER BY id")]
         held["usage"] = [
             tuple(row)
-            for row in await self.fetch("SELECT resource_id, meter, amount FROM usage_span WHERE upper_inf(during) ORDER BY 1, 2")
+            for row in await self.fetch(
+                "SELECT resource_id, meter, amount FROM usage_span WHERE upper_inf(during) ORDER BY 1, 2"
+            )
         ]
         held["engine"] = {
             row.key: {name: value for name, value in row.observed.items() if name != "reboots"}

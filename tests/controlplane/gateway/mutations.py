@@ -217,4 +217,3 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("POST", _ORGANIZATION_BINDINGS, _user, {"user": "{user_id}", "role": "viewer"}),
     Mutation("DELETE", f"{_ORGANIZATION_BINDINGS}/{{binding_id}}", _binding(_ORGANIZATION_BINDINGS, "viewer")),
 )
-

@@ -30,7 +30,9 @@ async def _done(api: Api, after: int) -> tuple[set[str], set[str], int]:
     rows = await api.cloud.fetch(
         "SELECT entity, entity_id, kind, min(revision) AS revision FROM revision WHERE sequence > $1 GROUP BY 1, 2, 3", after
     )
-    resources = [(api.services.kinds[row["kind"]].public_id(row["entity_id"]), row) for row in rows if row["entity"] == "resource"]
+    resources = [
+        (api.services.kinds[row["kind"]].public_id(row["entity_id"]), row) for row in rows if row["entity"] == "resource"
+    ]
     made = {public for public, row in resources if row["revision"] == 1}
     return made, {public for public, _ in resources} - made, sum(row["entity"] == "job" for row in rows)
 
@@ -72,7 +74,14 @@ async def test_a_machine_is_told_with_its_parts_its_host_its_steps_and_what_it_t
     assert vm["changes"]["spec"]["vcpus"] == 1
     assert vm["changes"]["status"] == "creating"
     assert [(job["workflow"], job["steps"]) for job in plan["jobs"]] == [("vm.create", ["create", "done"])]
-    limits = {"vms": 10_000, "vcpus": 20_000, "memory_mib": 20_000_000, "volumes": 20_000, "volume_gib": 200_000, "ports": 20_000}
+    limits = {
+        "vms": 10_000,
+        "vcpus": 20_000,
+        "memory_mib": 20_000_000,
+        "volumes": 20_000,
+        "volume_gib": 200_000,
+        "ports": 20_000,
+    }
     amounts = {"memory_mib": 512}
     assert plan["quota"] == {
         name: {"used": 0, "after": amounts.get(name, 1), "limit": most} for name, most in limits.items()

@@ -142,9 +142,8 @@ async def test_who_may_not_is_refused_before_a_stored_answer_is_told(api: Api) -
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "tab\there", "ümlaut"])
 async def test_a_key_that_is_none_is_refused(api: Api, key: str) -> None:
-    answer = await api.client.post(
-        f"{api.project}/networks", json={"name": "lan"}, headers=[*api.headers.items(), ("Idempotency-Key", key.encode())]
-    )
+    headers = [(name.encode(), value.encode()) for name, value in {**api.headers, "Idempotency-Key": key}.items()]
+    answer = await api.client.post(f"{api.project}/networks", json={"name": "lan"}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_idempotency_key")
     assert await api.cloud.value("SELECT count(*) FROM resource WHERE kind = 'network'") == 0
 
@@ -175,7 +174,9 @@ async def test_twenty_equal_requests_at_once_make_one_resource_and_all_get_its_a
     assert await api.cloud.value("SELECT count(*) FROM resource WHERE kind = 'network'") == 1
     assert await api.cloud.value("SELECT count(*) FROM job") == 1
     assert len(api.cloud.tasks) == 1
-    assert await api.cloud.value("SELECT count(*) FROM audit_event WHERE outcome = 'allowed' AND resource_kind = 'network'") == 1
+    assert (
+        await api.cloud.value("SELECT count(*) FROM audit_event WHERE outcome = 'allowed' AND resource_kind = 'network'") == 1
+    )
     await recount(api.cloud)
 
 

@@ -1,4 +1,4 @@
-"""Cancelling: cooperative, at once taken back, undone until it is done. The laws of every workflow are in `kinds/test_undoing`."""
+"""Cancelling: cooperative, at once taken back, undone until it is done. Laws of all workflows: `kinds/test_undoing`."""
 
 import pytest
 from tests.controlplane.cloud import Cloud

@@ -182,7 +182,7 @@ async def at_each_place(cloud: MortalCloud, deed: Deed, run: Run, *, skipped: Co
     Answers the places, in their order.
     """
     for number in range(200):
-        await cloud.open_project(f"run-{number}-{await cloud.value('SELECT count(*) FROM resource')}")
+        await cloud.open_project(f"run-{number}")
         boundaries = Boundaries(number, deed, skipped)
         try:
             await run(boundaries)

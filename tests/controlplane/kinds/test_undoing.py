@@ -1,4 +1,4 @@
-"""Laws of every workflow: cancelled at any place, all is as it was before the request; or the cancel is refused and changes nothing."""
+"""Laws of every workflow: cancelled at any place, all is as before the request; or it is refused and changes nothing."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -85,7 +85,9 @@ async def check_undone(cloud: MortalCloud, job_id: UUID, before: Mapping[str, ob
 
 async def _take_away_what_was_made_before(cloud: MortalCloud, parent_id: UUID) -> None:
     """Of a parent's jobs, those that had ended before the cancel keep what they made; all others are undone."""
-    for row in await cloud.fetch("SELECT resource_id, state, error ->> 'code' AS code FROM job WHERE parent_id = $1", parent_id):
+    for row in await cloud.fetch(
+        "SELECT resource_id, state, error ->> 'code' AS code FROM job WHERE parent_id = $1", parent_id
+    ):
         resource = await cloud.resource(row["resource_id"])
         if row["state"] == "SUCCEEDED":
             assert resource.status == "active"
@@ -248,7 +250,8 @@ async def test_an_undo_that_cannot_end_in_time_is_brought_to_its_end_by_the_reco
         await mortal.run()
         await mortal.pass_time(61)
         await mortal.resume()
-    codes = await mortal.fetch("SELECT DISTINCT error ->> 'code' AS code FROM job WHERE (id = $1 AND verb <> 'bulk') OR parent_id = $1", job_id)
+    of = "(id = $1 AND verb <> 'bulk') OR parent_id = $1"
+    codes = await mortal.fetch(f"SELECT DISTINCT error ->> 'code' AS code FROM job WHERE {of}", job_id)  # noqa: S608
     assert [row["code"] for row in codes] == ["undo_incomplete"]
     assert await mortal.value("SELECT count(*) FROM resource WHERE status = 'error'") > 0
 
