@@ -257,6 +257,7 @@ async def test_an_undo_that_cannot_end_in_time_is_brought_to_its_end_by_the_reco
 
     mortal.engine.injections.clear(refusal)
     await reconcile(mortal)
+    await mortal.look()  # a port's card is seen when the machine is back
     assert await mortal.holdings() == before
     await check_engine(mortal)
     await recount(mortal)
