@@ -1,9 +1,10 @@
 # The one front door for people. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test check bench
+.PHONY: help setup up down demo test chaos check bench
 
 PYTHON := .venv/bin/python
+SECONDS := 600
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile

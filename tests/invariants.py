@@ -264,7 +264,7 @@ async def usage_is_that_of_what_runs(reader: Reader) -> Violations:
     """Spans do not overlap; those that are open are exactly the meters of what is there now."""
     overlaps = await reader.fetch(
         """SELECT a.resource_id, a.meter FROM usage_span AS a JOIN usage_span AS b
-           ON a.resource_id = b.resource_id AND a.meter = b.meter AND a.during && b.during AND lower(a.during) < lower(b.during)"""
+           ON a.resource_id = b.resource_id AND a.meter = b.meter AND a.during && b.during AND a.ctid < b.ctid"""
     )
     found = [f"usage of {row['resource_id']}, {row['meter']}, overlaps" for row in overlaps]
     spans = await reader.fetch("SELECT resource_id, meter, amount FROM usage_span WHERE upper_inf(during)")

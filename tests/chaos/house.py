@@ -157,7 +157,7 @@ class House:
             if _ref_of(self._nats) is not None:
                 return
             self._nats = await self._child([str(nats_binary()), "--config", str(self._nats_config())], "nats", {})
-            while not await _accepts(self.nats_port):
+            while not await _accepts(self.nats_port):  # noqa: ASYNC110 - another process sets no Event
                 await asyncio.sleep(0.05)
 
     async def start_twin(self) -> None:
@@ -206,7 +206,7 @@ class House:
         await self.start_nats()
         await self._end_child(self._twin)
         async with asyncio.timeout(WHOLE_SECONDS):
-            while not await self._is_whole():
+            while not await self._is_whole():  # noqa: ASYNC110 - other processes set no Event
                 await asyncio.sleep(0.2)
 
     async def _is_whole(self) -> bool:

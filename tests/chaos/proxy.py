@@ -136,6 +136,7 @@ class Proxy:
         self.on = False
         self.struck: Counter[str] = Counter()
         self.memory = Memory()
+        self.port = 0
         self._server_port = server_port
         self._chance = chance
         self._unanswered: set[bytes] = set()
@@ -144,6 +145,7 @@ class Proxy:
 
     async def listen(self, port: int) -> None:
         """Begin."""
+        self.port = port
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=LINE_LIMIT)
 
     async def close(self) -> None:

@@ -8,12 +8,12 @@ What = Literal["kill", "restart_nats", "twin", "freeze", "late", "inject", "tamp
 Victim = Literal["api", "worker", "agent", "nats", "postgres", "supervisor"]
 
 KILL_EVERY_SECONDS: dict[Victim, float] = {
-    "api": 10.0,
-    "worker": 10.0,
-    "agent": 10.0,
-    "nats": 11.0,
-    "postgres": 13.0,
-    "supervisor": 13.0,
+    "api": 9.0,
+    "worker": 9.0,
+    "agent": 9.0,
+    "nats": 9.0,
+    "postgres": 11.0,
+    "supervisor": 12.0,
 }
 """How often each sort of process is killed, on average."""
 

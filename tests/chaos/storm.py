@@ -26,8 +26,8 @@ from groundplane.dataplane.providers.simulated import Injection
 from groundplane.kernel.database import Database, Tx
 from groundplane.sdk import Client as SdkClient
 
-ROUND_SECONDS = 28.0
-CLIENTS = 6
+ROUND_SECONDS = 36.0
+CLIENTS = 10
 REST_SECONDS = 150.0
 """How long everything may take to come to rest when no fault strikes any more."""
 PATIENCE_SECONDS = 12.0
