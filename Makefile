@@ -24,6 +24,9 @@ demo: setup ## Show the main job, from nothing to a virtual machine and back
 test: setup ## Run all tests, those with the real engines included where they can run
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup
 
+chaos: setup ## Kill and disturb everything for ten minutes (SECONDS=, SEED=); nothing may be lost, doubled or stuck
+	@$(PYTHON) -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 check: setup ## Lint, types, import rules, generated files unchanged
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
