@@ -380,6 +380,12 @@ async def promises_were_kept(reader: Reader, promises: Sequence[Promise]) -> Vio
     return found
 
 
+async def refusals_made_nothing(reader: Reader, refusals: Sequence[Promise]) -> Violations:
+    """No resource, living or deleted, has the kind and name of a create that was refused."""
+    names = {(row["kind"], row["name"]) for row in await reader.fetch("SELECT kind, name FROM resource")}
+    return _some([f"{each.request}: was refused, and made it" for each in refusals if (each.kind, each.name) in names])
+
+
 async def audit_is_exact(
     reader: Reader, accepted: Mapping[str, Sequence[str]], refused: Mapping[str, Sequence[str]], *, once: bool
 ) -> Violations:

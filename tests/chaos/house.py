@@ -52,6 +52,7 @@ class House:
         self._nats: Process | None = None
         self._nats_wanted = asyncio.Lock()
         self._twin: Process | None = None
+        self._frozen: ProcessRef | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._pauses: list[float] = []
         self._engine: SimulatedEngine | None = None
@@ -132,17 +133,19 @@ class House:
         if not ref.send(signal.SIGKILL):
             return False
         self.kills[victim] += 1
+        if victim == "agent" and self._frozen is not None:
+            await self.start_twin()
         if victim == "nats":
             await asyncio.sleep(pause)
             await self.start_nats()
         return True
 
     def _victim(self, victim: Victim) -> ProcessRef | None:
-        """The second agent, if there is one, half of the time."""
-        if victim == "agent":
-            candidates = [ref for ref in (self.ref("agent"), _ref_of(self._twin)) if ref is not None]
-            return candidates[self.kills["agent"] % len(candidates)] if candidates else None
-        return self.ref(victim)
+        """Of two agents each in its turn, but one that sleeps is to wake up again."""
+        if victim != "agent":
+            return self.ref(victim)
+        agents = [ref for ref in (self.ref("agent"), _ref_of(self._twin)) if ref is not None and ref != self._frozen]
+        return agents[self.kills["agent"] % len(agents)] if agents else None
 
     async def restart_nats(self, pause: float) -> None:
         """A graceful restart of the broker."""
@@ -182,7 +185,9 @@ class House:
         ref = self.ref("agent")
         if ref is None or not ref.send(signal.SIGSTOP):
             return False
+        self._frozen = ref
         await asyncio.sleep(seconds)
+        self._frozen = None
         return ref.send(signal.SIGCONT)
 
     def note_agents(self) -> int:

@@ -107,7 +107,7 @@ class Tenant:
                 wish.status = response.status_code
                 wish.answer = response.json() if response.content else {}
                 wish.replayed = response.headers.get("Idempotent-Replayed") == "true"
-                if wish.status == 409 and wish.code == "name_taken" and wish.attempts > 1:
+                if wish.code == "name_taken" and wish.attempts > 1 and not self.ledger.keys_honoured:
                     await self._recognise(wish)
                 return wish
             await asyncio.sleep(min(0.05 * 2 ** min(wish.attempts, 5), 1.0))
@@ -297,8 +297,17 @@ def promises_of(ledger: Ledger) -> list[Promise]:
     return [_promise(wish) for wish in ledger.wishes if wish.accepted]
 
 
+def refusals_of(ledger: Ledger) -> list[Promise]:
+    """Every create that was refused, and so must have made nothing: names are used once."""
+    return [
+        Promise(str(wish), wish.verb, wish.kind, wish.name, None, None)
+        for wish in ledger.wishes
+        if wish.refused and wish.verb == "create"
+    ]
+
+
 def _promise(wish: Wish) -> Promise:
-    job = wish.answer if wish.kind == "job" else wish.answer.get("job") or {}
+    job = wish.answer.get("job") or (wish.answer if wish.kind == "job" else {})
     return Promise(
         request=str(wish),
         verb=wish.verb,

@@ -91,11 +91,14 @@ def _hands(chance: random.Random, seconds: float) -> list[Action]:
     """What goes on beside: a second agent, an agent that sleeps past its lease, old tasks, people at the hosts."""
     found = [Action(chance.uniform(0, seconds), "tamper", {"how": chance.choice(["destroy", "crash", "shutdown"])})]
     found += [
-        Action(chance.uniform(seconds / 3, seconds), "late", {"age": round(chance.uniform(0.5, 15.0), 1)})
+        Action(
+            chance.uniform(seconds / 4, seconds), "late", {"age": round(chance.choice([1, 10]) * chance.uniform(0.5, 10), 1)}
+        )
         for _ in range(round(seconds / 4))
     ]
-    if chance.random() < 0.7:
-        found.append(Action(chance.uniform(0, seconds / 3), "twin"))
-    if chance.random() < 0.5:
-        found.append(Action(chance.uniform(0, seconds / 2), "freeze", {"seconds": FROZEN_SECONDS + chance.uniform(0, 3)}))
+    at = chance.uniform(0, seconds / 3)
+    if chance.random() < 0.8:
+        found.append(Action(at, "twin"))
+    if chance.random() < 0.6:
+        found.append(Action(at + 2, "freeze", {"seconds": FROZEN_SECONDS + round(chance.uniform(0, 3), 1)}))
     return found

@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import nats
 from tests.chaos.house import House, logs_of, undertaker
-from tests.chaos.load import Client, Ledger, Tenant, Wish, promises_of
+from tests.chaos.load import Client, Ledger, Tenant, Wish, promises_of, refusals_of
 from tests.chaos.schedule import Action, plan
 from tests.cloud.installation import idle_image
-from tests.invariants import audit_is_exact, unrest, violations
+from tests.invariants import audit_is_exact, refusals_made_nothing, unrest, violations
 
 from groundplane.controlplane.resources.manager import CORRECTION
 from groundplane.dataplane.providers.simulated import Injection
@@ -263,6 +263,7 @@ class _Run:
         found += await self._rest(database)
         async with database.transaction() as tx:
             found += await violations(tx, self.house.engine, promises_of(self.ledger))
+            found += await refusals_made_nothing(tx, refusals_of(self.ledger))
             accepted = {str(wish): self._ids(wish) for wish in self.ledger.wishes if wish.accepted}
             refused = {
                 str(wish): self._ids(wish) for wish in self.ledger.wishes if wish.status is not None and not wish.accepted

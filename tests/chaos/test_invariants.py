@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from tests.controlplane.cloud import Cloud
 from tests.controlplane.scenes import boot_machine
-from tests.invariants import Promise, audit_is_exact, promises_were_kept, violations
+from tests.invariants import Promise, audit_is_exact, promises_were_kept, refusals_made_nothing, violations
 
 from groundplane.contracts.specs import NetworkSpec
 from groundplane.controlplane.compute.vm import VM
@@ -105,6 +105,8 @@ async def test_a_promise_that_was_broken_is_said(cloud: Cloud) -> None:
             f"create other: its resource {unmade.resource_id} is not there",
             "create other: made 0 resources",
         ]
+        assert await refusals_made_nothing(tx, [unmade]) == []
+        assert await refusals_made_nothing(tx, [_promise(vm, "create", None)]) == ["create it: was refused, and made it"]
 
 
 async def test_the_audit_log_is_counted(cloud: Cloud) -> None:
