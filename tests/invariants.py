@@ -94,7 +94,7 @@ async def unrest(reader: Reader) -> Violations:
 
 
 async def jobs_ended(reader: Reader) -> Violations:
-    """No job goes on, asks anything or holds anything; each ended once, and a failed one says why."""
+    """No job goes on, asks anything or holds anything; each ended once, by its last ask, and a failed one says why."""
     found = await unrest(reader)
     found += [
         f"job {row['id']} {row['workflow']} has ended and still asks: {row['ask']}"
@@ -109,6 +109,10 @@ async def jobs_ended(reader: Reader) -> Violations:
         for row in await reader.fetch(
             "SELECT id, workflow FROM job WHERE state = 'FAILED' AND (error ->> 'code' IS NULL OR error ->> 'message' IS NULL)"
         )
+    ]
+    found += [
+        f"job {row['id']} {row['workflow']} ended by the report of an ask that was not its last: stale_fence"
+        for row in await reader.fetch("SELECT id, workflow FROM job WHERE error ->> 'code' = 'stale_fence'")
     ]
     ended = await reader.fetch(
         """SELECT job.id, workflow, count(revision.sequence) AS ends FROM job

@@ -107,21 +107,11 @@ class Tenant:
                 wish.status = response.status_code
                 wish.answer = response.json() if response.content else {}
                 wish.replayed = response.headers.get("Idempotent-Replayed") == "true"
-                if wish.code == "name_taken" and wish.attempts > 1 and not self.ledger.keys_honoured:
+                if wish.refused and wish.verb == "create" and wish.attempts > 1 and not self.ledger.keys_honoured:
                     await self._recognise(wish)
                 return wish
             await asyncio.sleep(min(0.05 * 2 ** min(wish.attempts, 5), 1.0))
         return wish
-
-    async def get(self, path: str) -> dict[str, Any] | None:
-        """Read; None when there is no answer, or none worth having."""
-        try:
-            response = await self.http.get(f"{self.project}{path}", timeout=ANSWER_SECONDS)
-            response.raise_for_status()
-        except httpx.HTTPError:
-            return None
-        found: dict[str, Any] = response.json()
-        return found
 
     async def _attempt(self, wish: Wish) -> httpx.Response | None:
         headers = {"Idempotency-Key": wish.key, "X-Request-Id": self.ledger.request_id(wish)}
@@ -145,10 +135,19 @@ class Tenant:
         return True
 
     async def _recognise(self, wish: Wish) -> None:
-        """The name is taken, and by an attempt of ours whose answer was lost: names are ours alone."""
-        found = await self.get(f"{wish.path}/{wish.name}")
-        if found is not None:
-            wish.status, wish.answer = 202, found
+        """A refusal may be the work of an earlier attempt whose answer was lost: then the name is there, and it is ours."""
+        while (response := await self._get(f"{wish.path}/{wish.name}")) is None:
+            await asyncio.sleep(0.5)
+        if response.status_code == 200:
+            wish.status, wish.answer = 202, response.json()
+
+    async def _get(self, path: str) -> httpx.Response | None:
+        """Read; None when there is no answer worth having."""
+        try:
+            response = await self.http.get(f"{self.project}{path}", timeout=ANSWER_SECONDS)
+        except httpx.TransportError:
+            return None
+        return response if response.status_code in {200, 404} else None
 
 
 class Client:

@@ -8,12 +8,12 @@ What = Literal["kill", "restart_nats", "twin", "freeze", "late", "inject", "tamp
 Victim = Literal["api", "worker", "agent", "nats", "postgres", "supervisor"]
 
 KILL_EVERY_SECONDS: dict[Victim, float] = {
-    "api": 9.0,
-    "worker": 9.0,
+    "api": 13.0,
+    "worker": 8.0,
     "agent": 9.0,
     "nats": 9.0,
-    "postgres": 11.0,
-    "supervisor": 12.0,
+    "postgres": 12.0,
+    "supervisor": 15.0,
 }
 """How often each sort of process is killed, on average."""
 

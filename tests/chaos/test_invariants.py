@@ -26,6 +26,7 @@ IN_THE_DATABASE = {
        WHERE resource.kind = 'vm' AND job.workflow = 'vm.create'""": "still claimed",
     "UPDATE job SET state = 'RUNNING', ended_at = NULL WHERE workflow = 'vm.create'": "is RUNNING",
     "UPDATE job SET ask = '{}' WHERE workflow = 'vm.create'": "still asks",
+    "UPDATE job SET error = '{\"code\": \"stale_fence\"}' WHERE workflow = 'vm.create'": "ended by the report of an ask",
     "UPDATE job SET state = 'FAILED' WHERE workflow = 'vm.create'": "does not say why",
     """INSERT INTO drift (resource_id, kind, difference, fields, source, decision)
        SELECT id, kind, 'missing', '{}', 'event', 'correct' FROM resource WHERE kind = 'vm'""": "has drifted",
