@@ -136,7 +136,7 @@ class Tenant:
 
     async def _recognise(self, wish: Wish) -> None:
         """A refusal may be the work of an earlier attempt whose answer was lost: then the name is there, and it is ours."""
-        while (response := await self._get(f"{wish.path}/{wish.name}")) is None:
+        while (response := await self._get(f"{wish.path}/{wish.name}")) is None:  # noqa: ASYNC110 - nobody sets an Event
             await asyncio.sleep(0.5)
         if response.status_code == 200:
             wish.status, wish.answer = 202, response.json()
