@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.chaos.proxy import Proxy
 from tests.chaos.schedule import Victim
@@ -33,7 +32,7 @@ from groundplane.processes.pids import ProcessRef
 LOOK_SECONDS = 2.0
 UP_SECONDS = 120.0
 WHOLE_SECONDS = 90.0
-VICTIM_SECONDS = 6.0
+VICTIM_SECONDS = 12.0
 """How long a killer waits for a victim that is not there yet."""
 USER = "chaos"
 
@@ -98,6 +97,11 @@ class House:
         """Where the api is."""
         return f"http://127.0.0.1:{self.api_port}"
 
+    @property
+    def broker(self) -> str:
+        """Where nats-server is, past the proxy."""
+        return f"nats://{USER}:{USER}@127.0.0.1:{self.nats_port}"
+
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
         """Its database, while PostgreSQL is there."""
@@ -120,30 +124,30 @@ class House:
 
     # -- hurting -----------------------------------------------------------------------------------
 
-    async def kill(self, victim: Victim, pause: float) -> bool:
+    async def kill(self, part: Victim, pause: float) -> bool:
         """SIGKILL; `pause` is after how many seconds nats-server and the supervisor are started again. False: nobody there."""
         deadline = time.monotonic() + VICTIM_SECONDS
-        while (ref := self._victim(victim)) is None:
+        while (ref := self._victim(part)) is None:
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.1)
-        if victim == "supervisor":
+        if part == "supervisor":
             self._pauses.append(pause)
         self.agents.discard(ref)
         if not ref.send(signal.SIGKILL):
             return False
-        self.kills[victim] += 1
-        if victim == "agent" and self._frozen is not None:
+        self.kills[part] += 1
+        if part == "agent" and self._frozen is not None:
             await self.start_twin()
-        if victim == "nats":
+        if part == "nats":
             await asyncio.sleep(pause)
             await self.start_nats()
         return True
 
-    def _victim(self, victim: Victim) -> ProcessRef | None:
+    def _victim(self, part: Victim) -> ProcessRef | None:
         """Of two agents each in its turn, but one that sleeps is to wake up again."""
-        if victim != "agent":
-            return self.ref(victim)
+        if part != "agent":
+            return self.ref(part)
         agents = [ref for ref in (self.ref("agent"), _ref_of(self._twin)) if ref is not None and ref != self._frozen]
         return agents[self.kills["agent"] % len(agents)] if agents else None
 
@@ -155,12 +159,11 @@ class House:
         await self.start_nats()
 
     async def start_nats(self) -> None:
-        """Start nats-server, unless it runs."""
+        """Start nats-server, unless it runs, and wait until it answers; again if somebody had its port for a moment."""
         async with self._nats_wanted:
-            if _ref_of(self._nats) is not None:
-                return
-            self._nats = await self._child([str(nats_binary()), "--config", str(self._nats_config())], "nats", {})
-            while not await _accepts(self.nats_port):  # noqa: ASYNC110 - another process sets no Event
+            while _ref_of(self._nats) is None or not await _accepts(self.nats_port):
+                if _ref_of(self._nats) is None:
+                    self._nats = await self._child([str(nats_binary()), "--config", str(self._nats_config())], "nats", {})
                 await asyncio.sleep(0.05)
 
     async def start_twin(self) -> None:
@@ -318,9 +321,3 @@ def undertaker(base: Path, root: Path) -> Iterator[None]:
         yield
         process.stdin.write(b"done\n")
         process.stdin.close()
-
-
-def logs_of(house: House) -> dict[str, Any]:
-    """Every log file, by name."""
-    found = [*house.layout.logs.glob("*.log*"), *house.base.glob("*.log")]
-    return {path.name: path for path in found}

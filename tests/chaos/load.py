@@ -83,9 +83,9 @@ class Ledger:
         self.unexpected: Counter[str] = Counter()
         """Answers that no client should get, such as 500."""
 
-    def request_id(self, wish: Wish) -> str:
-        """Of an attempt. Where keys are honoured all attempts have one, since only one of them may do anything."""
-        return wish.key if self.keys_honoured else f"{wish.key}-{wish.attempts}"
+    def request_ids(self, wish: Wish) -> list[str]:
+        """Of its attempts so far. Where keys are honoured all have one, since only one of them may do anything."""
+        return [wish.key] if self.keys_honoured else [f"{wish.key}-{number}" for number in range(1, wish.attempts + 1)]
 
 
 class Tenant:
@@ -114,7 +114,7 @@ class Tenant:
         return wish
 
     async def _attempt(self, wish: Wish) -> httpx.Response | None:
-        headers = {"Idempotency-Key": wish.key, "X-Request-Id": self.ledger.request_id(wish)}
+        headers = {"Idempotency-Key": wish.key, "X-Request-Id": self.ledger.request_ids(wish)[-1]}
         try:
             return await self.http.request(
                 wish.method, f"{self.project}{wish.path}", json=wish.body, headers=headers, timeout=ANSWER_SECONDS
