@@ -230,7 +230,7 @@ class House:
             await asyncio.sleep(0.1)
             if not is_locked(self.layout):
                 await asyncio.sleep(self._pauses.pop() if self._pauses else 0.0)
-                with contextlib.suppress(RuntimeError):  # killed again while it started
+                with contextlib.suppress(RuntimeError, TimeoutError):  # it was killed again, or what it needs was
                     await self._up()
 
     async def _up(self) -> None:
@@ -243,7 +243,12 @@ class House:
             *COMMAND, *argv, "--data-dir", str(self.layout.root),
             env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        output, _ = await asyncio.wait_for(process.communicate(), UP_SECONDS)
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), UP_SECONDS)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         return process.returncode or 0, output.decode(errors="replace")
 
     def _environment(self) -> dict[str, str]:
