@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from asyncio.subprocess import Process
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -27,13 +27,14 @@ from groundplane.processes.control import NotRunningError, ask, is_locked
 from groundplane.processes.embedded import nats_binary
 from groundplane.processes.layout import Endpoints, Layout, free_port, read_json
 from groundplane.processes.migrate import Credentials
-from groundplane.processes.pids import ProcessRef
+from groundplane.processes.pids import ProcessRef, wait_gone
 
 LOOK_SECONDS = 2.0
 UP_SECONDS = 120.0
 WHOLE_SECONDS = 90.0
 VICTIM_SECONDS = 12.0
 """How long a killer waits for a victim that is not there yet."""
+BREATH_SECONDS = 1.0
 USER = "chaos"
 
 
@@ -48,6 +49,7 @@ class House:
         self.kills: Counter[str] = Counter()
         self.agents: set[ProcessRef] = set()
         """Agents that were seen alive and were not killed from here."""
+        self._killing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._nats: Process | None = None
         self._nats_wanted = asyncio.Lock()
         self._twin: Process | None = None
@@ -126,23 +128,32 @@ class House:
 
     async def kill(self, part: Victim, pause: float) -> bool:
         """SIGKILL; `pause` is after how many seconds nats-server and the supervisor are started again. False: nobody there."""
-        deadline = time.monotonic() + VICTIM_SECONDS
-        while (ref := self._victim(part)) is None:
-            if time.monotonic() > deadline:
+        async with self._killing[part]:
+            ref = await self._await_victim(part)
+            if part == "supervisor":
+                self._pauses.append(pause)
+            if ref is None or not ref.send(signal.SIGKILL):
                 return False
-            await asyncio.sleep(0.1)
-        if part == "supervisor":
-            self._pauses.append(pause)
-        self.agents.discard(ref)
-        if not ref.send(signal.SIGKILL):
-            return False
-        self.kills[part] += 1
+            self.kills[part] += 1
+            self.agents.discard(ref)
+            await asyncio.to_thread(wait_gone, [ref], 5)
         if part == "agent" and self._frozen is not None:
             await self.start_twin()
         if part == "nats":
             await asyncio.sleep(pause)
             await self.start_nats()
         return True
+
+    async def _await_victim(self, part: Victim) -> ProcessRef | None:
+        """The victim; one that is not there yet is given a moment to live when it comes."""
+        deadline = time.monotonic() + VICTIM_SECONDS
+        waited = False
+        while (ref := self._victim(part)) is None and time.monotonic() < deadline:
+            waited = True
+            await asyncio.sleep(0.1)
+        if waited:
+            await asyncio.sleep(BREATH_SECONDS)
+        return ref
 
     def _victim(self, part: Victim) -> ProcessRef | None:
         """Of two agents each in its turn, but one that sleeps is to wake up again."""
