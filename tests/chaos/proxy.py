@@ -24,11 +24,11 @@ LINE_LIMIT = 1 << 20
 TASKS_KEPT = 20_000
 
 CHANCES: dict[Sort, dict[Effect, float]] = {
-    "task": {"lost": 0.04, "answer lost": 0.02, "doubled": 0.15, "delayed": 0.15},
-    "report": {"lost": 0.04, "answer lost": 0.04, "doubled": 0.15, "delayed": 0.15},
-    "task delivery": {"lost": 0.02, "doubled": 0.15, "delayed": 0.15},
-    "report delivery": {"lost": 0.01, "doubled": 0.15, "delayed": 0.15},
-    "acknowledgement": {"lost": 0.05, "delayed": 0.05},
+    "task": {"lost": 0.04, "answer lost": 0.02, "doubled": 0.2, "delayed": 0.2},
+    "report": {"lost": 0.04, "answer lost": 0.04, "doubled": 0.2, "delayed": 0.2},
+    "task delivery": {"lost": 0.02, "doubled": 0.2, "delayed": 0.2},
+    "report delivery": {"lost": 0.01, "doubled": 0.2, "delayed": 0.2},
+    "acknowledgement": {"lost": 0.06, "delayed": 0.1},
 }
 """How likely each effect is for each sort of message, while faults are on."""
 
