@@ -35,6 +35,7 @@ WHOLE_SECONDS = 90.0
 VICTIM_SECONDS = 12.0
 """How long a killer waits for a victim that is not there yet."""
 BREATH_SECONDS = 1.0
+TAKEOVER_SECONDS = 2.0
 USER = "chaos"
 
 
@@ -126,10 +127,13 @@ class House:
 
     # -- hurting -----------------------------------------------------------------------------------
 
-    async def kill(self, part: Victim, pause: float) -> bool:
-        """SIGKILL; `pause` is after how many seconds nats-server and the supervisor are started again. False: nobody there."""
+    async def kill(self, part: Victim, pause: float, *, spared: ProcessRef | None = None) -> bool:
+        """SIGKILL of anyone but `spared`. False: nobody there.
+
+        `pause` is after how many seconds nats-server and the supervisor are started again.
+        """
         async with self._killing[part]:
-            ref = await self._await_victim(part)
+            ref = await self._await_victim(part, spared)
             if part == "supervisor":
                 self._pauses.append(pause)
             if ref is None or not ref.send(signal.SIGKILL):
@@ -137,29 +141,27 @@ class House:
             self.kills[part] += 1
             self.agents.discard(ref)
             await asyncio.to_thread(wait_gone, [ref], 5)
-        if part == "agent" and self._frozen is not None:
-            await self.start_twin()
         if part == "nats":
             await asyncio.sleep(pause)
             await self.start_nats()
         return True
 
-    async def _await_victim(self, part: Victim) -> ProcessRef | None:
+    async def _await_victim(self, part: Victim, spared: ProcessRef | None) -> ProcessRef | None:
         """The victim; one that is not there yet is given a moment to live when it comes."""
         deadline = time.monotonic() + VICTIM_SECONDS
         waited = False
-        while (ref := self._victim(part)) is None and time.monotonic() < deadline:
+        while (ref := self._victim(part, spared)) is None and time.monotonic() < deadline:
             waited = True
             await asyncio.sleep(0.1)
         if waited:
             await asyncio.sleep(BREATH_SECONDS)
         return ref
 
-    def _victim(self, part: Victim) -> ProcessRef | None:
+    def _victim(self, part: Victim, spared: ProcessRef | None) -> ProcessRef | None:
         """Of two agents each in its turn, but one that sleeps is to wake up again."""
         if part != "agent":
             return self.ref(part)
-        agents = [ref for ref in (self.ref("agent"), _ref_of(self._twin)) if ref is not None and ref != self._frozen]
+        agents = [ref for ref in (self.ref("agent"), _ref_of(self._twin)) if ref not in {None, spared, self._frozen}]
         return agents[self.kills["agent"] % len(agents)] if agents else None
 
     async def restart_nats(self, pause: float) -> None:
@@ -195,14 +197,30 @@ class House:
         self._twin = await self._child([*COMMAND, "agent"], "twin", more)
 
     async def freeze(self, seconds: float) -> bool:
-        """Stop the supervised agent for a while, as a machine that is overloaded does. False: nobody there."""
-        ref = self.ref("agent")
-        if ref is None or not ref.send(signal.SIGSTOP):
+        """Stop the second agent while it is the one that works, as a machine does that is overloaded; then let it go on.
+
+        It works because the first one is killed; the one that comes in its place gets the lease when that runs out.
+        False: it was not there, or it did not live to see the end.
+        """
+        twin = await self._ready_twin()
+        if twin is None or not await self.kill("agent", 0, spared=twin):
             return False
-        self._frozen = ref
+        await asyncio.sleep(TAKEOVER_SECONDS)
+        self._frozen = twin
+        twin.send(signal.SIGSTOP)
         await asyncio.sleep(seconds)
         self._frozen = None
-        return ref.send(signal.SIGCONT)
+        return twin.send(signal.SIGCONT)
+
+    async def _ready_twin(self) -> ProcessRef | None:
+        ready = self.base / "twin" / "run" / "agent.ready"
+        deadline = time.monotonic() + VICTIM_SECONDS
+        while time.monotonic() < deadline:
+            twin = _ref_of(self._twin)
+            if twin is not None and ready.is_file() and ready.read_text() == str(twin.pid):
+                return twin
+            await asyncio.sleep(0.1)
+        return None
 
     def note_agents(self) -> int:
         """Remember the agents that live; answers how many died meanwhile of a SIGKILL that was not sent from here."""

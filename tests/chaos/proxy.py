@@ -95,7 +95,7 @@ def sort_of(frame: Frame) -> Sort | None:
         return None
     published = frame.verb.endswith(b"PUB")
     if published and frame.subject.startswith((b"$JS.ACK.TASKS.", b"$JS.ACK.REPORTS.")):
-        return "acknowledgement" if frame.body.startswith(b"+ACK") else None
+        return "acknowledgement" if frame.body in {b"", b"+ACK"} else None
     delivered = not published and (frame.reply or b"").startswith(b"$JS.ACK.")
     if frame.subject.startswith(b"gp.task."):
         return "task" if published else "task delivery" if delivered else None

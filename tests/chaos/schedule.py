@@ -97,8 +97,8 @@ def _hands(chance: random.Random, seconds: float) -> list[Action]:
         for _ in range(round(seconds / 4))
     ]
     at = chance.uniform(0, seconds / 3)
-    if chance.random() < 0.8:
+    if chance.random() < 0.9:
         found.append(Action(at, "twin"))
-    if chance.random() < 0.6:
-        found.append(Action(at + 2, "freeze", {"seconds": FROZEN_SECONDS + round(chance.uniform(0, 3), 1)}))
+    if chance.random() < 0.7:
+        found.append(Action(at + 1, "freeze", {"seconds": FROZEN_SECONDS + round(chance.uniform(0, 3), 1)}))
     return found

@@ -84,6 +84,20 @@ async def test_a_delayed_delivery_is_overtaken(proxy: Proxy, through: Bus, monke
     assert proxy.struck == {"task delivery re-ordered": 1}
 
 
+async def test_a_lost_acknowledgement_lets_the_message_come_again(
+    proxy: Proxy, through: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await through.publish(SUBJECT, TASK, str(uuid4()))
+    subscription = await through.js.pull_subscribe_bind("agent-cluster", STREAM)
+    only(monkeypatch, proxy, "acknowledgement", "lost")
+    (message,) = await subscription.fetch(1, timeout=5)
+    await message.in_progress()
+    await message.ack()
+    await through.nats.flush()
+    assert proxy.struck == {"acknowledgement lost": 1}
+    assert await stored(through) == 1
+
+
 async def test_an_old_task_is_remembered_once_its_resource_is_removed(proxy: Proxy, through: Bus) -> None:
     await through.publish(SUBJECT, TASK, str(uuid4()))
     assert proxy.memory.late(random.Random(1), 0.0) is None  # noqa: S311 - chance, not secrecy
