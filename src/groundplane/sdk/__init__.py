@@ -16,6 +16,7 @@ from groundplane.sdk.errors import (
 from groundplane.sdk.oversight import AuditEvent, Drift, HostHealth, Incident, Usage
 from groundplane.sdk.records import Change, Job, JobError, JobReference, JobStep, Resource, RoleBinding, User, Why, WhyEntry
 from groundplane.sdk.retries import Retries
+from groundplane.sdk.traffic import TrafficRule
 
 __all__ = [
     "ApiError",
@@ -40,6 +41,7 @@ __all__ = [
     "Retries",
     "RoleBinding",
     "Tenant",
+    "TrafficRule",
     "Usage",
     "User",
     "WaitTimeoutError",

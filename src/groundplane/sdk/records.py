@@ -179,7 +179,10 @@ class JobError:
 
 @dataclass(frozen=True)
 class Job:
-    """One attempt at what is wanted of a resource. `steps` only when the job was read by itself."""
+    """One attempt at what is wanted of a resource. `steps` only when the job was read by itself.
+
+    `held`: why it has not begun, if a rule of the operators holds it: {rule_id, action, reason, until}.
+    """
 
     id: str
     workflow: str
@@ -198,6 +201,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    held: Json | None = None
     steps: tuple[JobStep, ...] = field(default=(), repr=False)
 
     @property
@@ -226,6 +230,7 @@ class Job:
             created_at=datetime.fromisoformat(body["created_at"]),
             started_at=_time(body.get("started_at")),
             ended_at=_time(body.get("ended_at")),
+            held=body.get("held"),
             steps=tuple(JobStep.from_json(each) for each in body.get("steps") or ()),
         )
 
