@@ -63,7 +63,8 @@ class TrafficRules:
     ) -> TrafficRule:
         """Make a rule; what is None is any. `reason` is told to whom it holds or refuses; `expires_at` has a time zone."""
         wishes = {"limit": limit, "organization": organization, "project": project, "kind": kind, "cluster": cluster}
-        body: dict[str, object] = {"action": action, "reason": reason, "expires_at": expires_at.isoformat(), "verbs": list(verbs)}
+        body: dict[str, object] = {"action": action, "reason": reason, "verbs": list(verbs)}
+        body |= {"expires_at": expires_at.isoformat()}
         body |= {name: value for name, value in wishes.items() if value is not None}
         return TrafficRule.from_json(self._session.json(Call("POST", self._path, json=body)))
 

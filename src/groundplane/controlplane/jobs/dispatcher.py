@@ -56,6 +56,16 @@ async def release_held(database: Database, engine: Engine) -> int:
         return sum([await engine.release(tx, job) for job in held])
 
 
+async def _release_held(database: Database, engine: Engine) -> None:
+    """`release_held`, of which no defect may keep other jobs from moving."""
+    try:
+        await release_held(database, engine)
+    except RetryableDatabaseError:
+        raise
+    except Exception:
+        log.exception("traffic.round_failed")
+
+
 async def _forget_rules(database: Database) -> None:
     async with database.transaction() as tx:
         await traffic.forget_expired(tx)
@@ -69,7 +79,7 @@ async def run_due(database: Database, engine: Engine, *, seconds: float = 0.2) -
             if time.monotonic() >= forget_at:
                 await _forget_rules(database)
                 forget_at = time.monotonic() + FORGET_SECONDS
-            await release_held(database, engine)
+            await _release_held(database, engine)
             found = await resume_due(database, engine)
         except RetryableDatabaseError as error:
             log.warning("jobs.database", error=repr(error))

@@ -144,7 +144,7 @@ class Engine:
         if rule is None:
             await self._alone(tx, job, self._run)
         else:
-            self._hold(tx, job, rule)
+            self._keep_waiting(tx, job, rule)
         return job
 
     async def release(self, tx: Tx, job: Job) -> bool:
@@ -156,7 +156,7 @@ class Engine:
                 jobs.save(tx, job)
                 jobs.note(tx, job, "released")
             elif job.held is None or job.held["rule"] != str(rule.id):
-                self._hold(tx, job, rule)
+                self._keep_waiting(tx, job, rule)
         return rule is None
 
     async def supersede(self, tx: Tx, job_id: UUID, *, reason: str) -> None:
@@ -217,7 +217,7 @@ class Engine:
         jobs.note(tx, job, "retry_requested")
         return job
 
-    def _hold(self, tx: Tx, job: Job, rule: Rule) -> None:
+    def _keep_waiting(self, tx: Tx, job: Job, rule: Rule) -> None:
         """The job waits for a rule: at most until that expires. Only from then on can it be late."""
         job.deadline, job.next_at = rule.expires_at + _allowance(job), rule.expires_at
         job.held = {"rule": str(rule.id), "action": rule.action, "reason": rule.reason}
@@ -280,7 +280,7 @@ class Engine:
 
     async def _run(self, turn: "Turn", job: Job) -> None:
         workflow = self._workflow(job)
-        job.state = "RUNNING"
+        job.state, job.held = "RUNNING", None
         job.started_at = job.started_at or turn.tx.now
         for _ in range(MOVES_AT_ONCE):
             move: Move = await workflow.steps[job.step](turn.tx, job)
@@ -371,7 +371,7 @@ class Engine:
         jobs.save(turn.tx, job)
 
     async def _undo(self, turn: "Turn", job: Job) -> None:
-        job.undoing, job.held = True, None
+        job.undoing = True
         workflow = self._workflow(job)
         job.ask, job.ask_fence, job.step_deadline = None, None, None
         job.deadline = turn.tx.now + workflow.deadline

@@ -147,7 +147,7 @@ class Traffic:
         paused = next((rule for rule in matching if rule.action == "pause"), None)
         if paused is not None:
             return paused
-        rooms = await _hold(tx, [rule.id for rule in matching])
+        rooms = await _rooms(tx, [rule.id for rule in matching])
         counting = [(rule, room) for rule in matching if (room := rooms[rule.id]) is not None]
         full = next((rule for rule, room in counting if not room.lets(job, str(rule.id))), None)
         if full is None:
@@ -168,7 +168,7 @@ class Traffic:
         return self._rules
 
 
-async def _hold(tx: Tx, rule_ids: Sequence[UUID]) -> Mapping[UUID, Room | None]:
+async def _rooms(tx: Tx, rule_ids: Sequence[UUID]) -> Mapping[UUID, Room | None]:
     """The room of rules, whose rows are held in id order until the transaction ends; None for one that is over.
 
     Each is locked and read once in a transaction, however many jobs it starts. The reading is a statement of its own: only
