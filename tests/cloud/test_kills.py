@@ -15,7 +15,7 @@ from tests.cloud.installation import Installation, idle_spec, ids_of, kill, wait
 from groundplane.processes import proof
 from groundplane.processes.pids import ProcessRef
 from groundplane.processes.up import NOT_RUNNING
-from groundplane.sdk import ApiError, ConnectionFailedError, Resource, Tenant
+from groundplane.sdk import ApiError, JobReference, Resource, Tenant
 
 CONTROL = ("api", "worker", "agent", "nats", "postgres")
 ENGINES = ("libvirtd", "virtlogd", "ovsdb", "ovn-nb", "ovn-sb", "vswitchd", "northd", "ovn-controller")
@@ -48,29 +48,25 @@ def _next_one_finds_room(cloud: Installation, tenant: Tenant, doomed: Doomed) ->
     cloud.wait_whole()
     for vm in tenant.vms.list():
         doomed.ids.extend(ids_of(vm))
-        if (job := tenant.vms.delete(vm.id).job) is not None:
+        if (job := delete(tenant, vm)) is not None:
             doomed.jobs.append(job.id)
 
 
-def create_as_clients_do(tenant: Tenant, name: str) -> Resource:
-    """Whoever does not know what became of the request sends it again; that the name is taken says that it was heard."""
-    deadline = time.monotonic() + JOB_SECONDS
-    while True:
-        try:
-            return tenant.vms.create(name, idle_spec())
-        except ConnectionFailedError:
-            if time.monotonic() > deadline:
-                raise
-        except ApiError as error:
-            if error.code == "name_taken":
-                return tenant.vms.get(name)
-            if error.code != "unavailable" or time.monotonic() > deadline:
-                raise
-        time.sleep(0.1)
+def delete(tenant: Tenant, vm: Resource) -> JobReference | None:
+    """The job by which it goes; None if it is gone: the deletion of the test before may have ended meanwhile."""
+    try:
+        return tenant.vms.delete(vm.id).job
+    except ApiError as error:
+        if error.code != "not_found":
+            raise
+        return None
 
 
 def create_while(tenant: Tenant, name: str, harm: Callable[[], None], after: float) -> Resource:
-    """Create a machine; `harm` comes so many seconds after the request began."""
+    """Create a machine; `harm` comes so many seconds after the request began.
+
+    The client sends the request again, with the same key, until it is answered: a name that is taken would be an error.
+    """
     failed: list[BaseException] = []
 
     def harmed() -> None:
@@ -82,7 +78,7 @@ def create_while(tenant: Tenant, name: str, harm: Callable[[], None], after: flo
     timer = threading.Timer(after, harmed)
     timer.start()
     try:
-        return create_as_clients_do(tenant, name)
+        return tenant.vms.create(name, idle_spec())
     finally:
         timer.join()
         assert not failed, failed
@@ -167,7 +163,7 @@ def test_a_storm_of_kills_loses_and_doubles_nothing(cloud: Installation, tenant:
             time.sleep(storm.uniform(0.1, 0.6))
 
     with ThreadPoolExecutor(max_workers=6) as threads:
-        creates = [threads.submit(create_as_clients_do, tenant, f"storm-{number}") for number in range(5)]
+        creates = [threads.submit(tenant.vms.create, f"storm-{number}", idle_spec()) for number in range(5)]
         threads.submit(blow).result()
         machines = [create.result() for create in creates]
     cloud.wait_whole()

@@ -36,9 +36,13 @@ def unavailable(retry_after: str | None = "0") -> Response:
 
 @dataclass
 class Platform:
-    """What the server holds and what it was asked. `jobs` are histories that grow by one line each time they are read."""
+    """What the server holds and what it was asked: each request has its idempotency key at the same place in `keys`.
+
+    The job's history grows by one line each time it is read.
+    """
 
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     script: list[Response] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
@@ -73,17 +77,21 @@ class Platform:
         state = ("FAILED" if self.job_error else "SUCCEEDED") if over else "RUNNING"
         lines = [{"at": AT, "step": "s", "attempt": 1, "what": what, "detail": {}} for what in self.job_lines[: self.shown]]
         return {
-            "id": "job_1", "workflow": "vm.create", "state": state, "organization_id": "org_1", "project_id": "prj_1",
-            "resource_id": "vm_a", "resource_kind": "vm", "step": "s", "attempt": 1, "error": self.job_error if over else None,
-            "reason": "create", "requested_by": "usr_1", "trace_id": "t", "next_at": None, "deadline": AT, "created_at": AT,
-            "started_at": AT, "ended_at": AT if over else None, "steps": lines,
+            "id": "job_1", "workflow": "vm.create", "verb": "create", "state": state, "organization_id": "org_1",
+            "project_id": "prj_1", "resource_id": "vm_a", "resource_kind": "vm", "step": "s", "attempt": 1,
+            "error": self.job_error if over else None, "reason": "create", "requested_by": "usr_1", "trace_id": "t",
+            "next_at": None, "deadline": AT, "created_at": AT, "started_at": AT, "ended_at": AT if over else None,
+            "cancel_requested_at": None, "undoing": False, "parent_id": None, "links": {"self": f"{PROJECT}/jobs/job_1"},
+            "steps": lines,
         }  # fmt: skip
 
 
 def _app(platform: Platform) -> FastAPI:
     app = FastAPI()
     _add_gate(app, platform)
-    _add_machines(app, platform)
+    _add_reading(app, platform)
+    _add_changing(app, platform)
+    _add_jobs(app, platform)
     _add_others(app, platform)
     return app
 
@@ -93,6 +101,7 @@ def _add_gate(app: FastAPI, platform: Platform) -> None:
     async def watch(request: Request, call_next: Any) -> Response:
         path: str = request.scope["path"]
         platform.requests.append((request.method, path, dict(request.query_params)))
+        platform.keys.append(request.headers.get("idempotency-key"))
         login = path.endswith("/auth/login")
         if platform.script:
             return platform.script.pop(0)
@@ -113,7 +122,7 @@ def _add_gate(app: FastAPI, platform: Platform) -> None:
         return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": platform.lifetime, "user": user})
 
 
-def _add_machines(app: FastAPI, platform: Platform) -> None:
+def _add_reading(app: FastAPI, platform: Platform) -> None:
     @app.get(PROJECT + "/vms")
     async def page(limit: int, cursor: str | None = None) -> Response:
         start = platform.names.index(cursor) + 1 if cursor else 0
@@ -121,11 +130,6 @@ def _add_machines(app: FastAPI, platform: Platform) -> None:
         last = start + len(found) >= len(platform.names)
         items = [platform.resource(name) for name in found]
         return JSONResponse({"items": items, "next": None if last else found[-1]})
-
-    @app.post(PROJECT + "/vms")
-    async def create(request: Request) -> Response:
-        platform.bodies.append(await request.json())
-        return JSONResponse(platform.resource(platform.bodies[-1]["name"], job=bool(platform.job_lines)), 202)
 
     @app.get(PROJECT + "/vms/{reference:path}/console-log")
     async def console(offset: int, limit: int) -> Response:
@@ -140,6 +144,20 @@ def _add_machines(app: FastAPI, platform: Platform) -> None:
     async def read(reference: str) -> Response:
         return JSONResponse(platform.resource(reference.removeprefix("vm_")))
 
+
+def _add_changing(app: FastAPI, platform: Platform) -> None:
+    @app.post(PROJECT + "/vms")
+    async def create(request: Request) -> Response:
+        body = await request.json()
+        platform.bodies.append(body)
+        made = platform.resource(body["name"], job=bool(platform.job_lines))
+        if "count" not in body:
+            return JSONResponse(made, 202)
+        names = [f"{body['name']}-{number}" for number in range(1, body["count"] + 1)]
+        platform.names += reversed(names)  # ids of one moment are in no order
+        items = [platform.resource(name, status="creating") for name in names]
+        return JSONResponse({"items": items, "job": made["job"]}, 202)
+
     @app.patch(PROJECT + "/vms/{reference}")
     async def update(request: Request, reference: str) -> Response:
         platform.bodies.append(await request.json())
@@ -149,11 +167,39 @@ def _add_machines(app: FastAPI, platform: Platform) -> None:
     async def delete(reference: str) -> Response:
         return JSONResponse(platform.resource(reference, job=True, status="deleting"), 202)
 
+    @app.post(PROJECT + "/vms/{reference}/reboot")
+    async def reboot(reference: str) -> Response:
+        return JSONResponse(platform.resource(reference))
 
-def _add_others(app: FastAPI, platform: Platform) -> None:
+
+def _add_jobs(app: FastAPI, platform: Platform) -> None:
     @app.get(PROJECT + "/jobs/job_1")
     async def job() -> Response:
         return JSONResponse(platform.job())
+
+    @app.get(PROJECT + "/jobs")
+    async def jobs() -> Response:
+        return JSONResponse({"items": [platform.job()], "next": None})
+
+    @app.post(PROJECT + "/jobs/job_1/{verb}")
+    async def change(verb: str) -> Response:
+        return JSONResponse({**platform.job(), "undoing": verb == "cancel"}, 202)
+
+
+def _add_others(app: FastAPI, platform: Platform) -> None:
+    @app.put("/api/ops/v1/projects/prj_1/quota")
+    async def quota() -> Response:
+        return JSONResponse({"dimensions": {}})
+
+    @app.post("/api/common/v1/users")
+    @app.post("/api/common/v1/users/usr_1/disable")
+    async def user() -> Response:
+        return JSONResponse({"id": "usr_1", "email": "a@example.org", "name": "A", "disabled_at": None, "created_at": AT})
+
+    @app.post("/api/common/v1/role-bindings")
+    @app.delete("/api/common/v1/role-bindings/rlb_1")
+    async def binding() -> Response:
+        return JSONResponse({"id": "rlb_1", "user_id": "usr_1", "role": "viewer", "created_at": AT})
 
     @app.post(PROJECT + "/images")
     async def upload(request: Request, name: str) -> Response:

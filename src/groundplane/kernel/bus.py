@@ -16,6 +16,7 @@ from nats.js.errors import BucketNotFoundError, NotFoundError
 from nats.js.kv import KeyValue
 
 from groundplane.kernel.consumption import Consumption
+from groundplane.kernel.publications import Publications
 
 log = structlog.get_logger()
 
@@ -31,6 +32,10 @@ class Bus:
     js: JetStreamContext
     _reconnected: set[Callable[[], None]] = field(default_factory=set, repr=False)
     """Called at each reconnect."""
+
+    def __post_init__(self) -> None:
+        """Share one inbox among all publishers."""
+        self._publications = Publications(self.nats)
 
     @classmethod
     async def connect(cls, url: str, name: str) -> Self:
@@ -58,7 +63,7 @@ class Bus:
 
     async def publish(self, subject: str, payload: bytes, message_id: str) -> None:
         """Publish into a stream and wait until it is stored. The same `message_id` within two minutes is dropped."""
-        await self.js.publish(subject, payload, headers={"Nats-Msg-Id": message_id})
+        await self._publications.publish(subject, payload, {"Nats-Msg-Id": message_id})
 
     async def consume(self, stream: str, consumer: str, *, batch: int) -> AsyncGenerator[list[Msg], None]:
         """The messages of a durable pull consumer as they come: lists of all that has arrived by now, 1 to `batch` long.

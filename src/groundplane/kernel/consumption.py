@@ -1,4 +1,4 @@
-"""A standing request to a JetStream pull consumer: messages come as soon as they are there, a list of what has arrived at a time.
+"""A standing request to a JetStream pull consumer: messages come at once, in lists of what has arrived by now.
 
 nats-py's own `fetch` asks anew for each list, and holds the first message of several back until the time is up.
 """
@@ -8,6 +8,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator
+from functools import partial
 
 import nats.errors
 import structlog
@@ -29,8 +30,7 @@ RETRY_SECONDS = 0.2
 END_SECONDS = 2.0
 
 HEARTBEAT = "100"
-SPENT = frozenset({"404", "408"})
-"""The request came to its end as it should: nothing there, or its time is up."""
+TIME_IS_UP = "408"
 PENDING = "Nats-Pending-Messages"
 
 
@@ -42,18 +42,21 @@ class Consumption:
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._consumer = consumer
         self._batch = batch
-        self._inbox = client.new_inbox()
+        self._inbox = ""
+        self._inboxes: list[Subscription] = []
         self._arrived: list[Msg] = []
         self._awake = asyncio.Event()
+        self._renewing = True
         self._asked = 0
         self._asked_until = 0.0
 
     async def lists(self) -> AsyncGenerator[list[Msg], None]:
         """See Bus.consume."""
-        subscription = await self._client.subscribe(self._inbox, cb=self._note)
         keeping = asyncio.create_task(self._keep())
         try:
             while not ending():
+                if self._renewing:
+                    await self._take_new_inbox()
                 await self._top_up()
                 await self._awake.wait()
                 self._awake.clear()
@@ -67,37 +70,47 @@ class Consumption:
                     yield arrived
         finally:
             keeping.cancel()
-            await self._hand_back(subscription)
+            await self._hand_back()
 
     def renew(self) -> None:
         """Ask anew: the server may have forgotten the request, as it does when it is started again."""
-        self._asked = 0
+        self._renewing = True
         self._awake.set()
 
-    async def _note(self, message: Msg) -> None:
+    async def _take_new_inbox(self) -> None:
+        """What is left of earlier requests, should the server still have them, is heard but not counted."""
+        while len(self._inboxes) > 1:
+            await self._inboxes.pop(0).unsubscribe()
+        self._inbox = self._client.new_inbox()
+        self._asked = 0
+        self._inboxes.append(await self._client.subscribe(self._inbox, cb=partial(self._note, self._inbox)))
+        self._renewing = False
+
+    async def _note(self, inbox: str, message: Msg) -> None:
+        current = inbox == self._inbox
         status = "" if message.reply else (message.headers or {}).get("Status", "")
         if not status:
-            self._asked = max(0, self._asked - 1)
+            self._asked -= current
             self._arrived.append(message)
             self._awake.set()
             await self._top_up()
-        elif status != HEARTBEAT:
+        elif current and status != HEARTBEAT:
             await self._end(status, message.headers or {})
 
     async def _end(self, status: str, headers: dict[str, str]) -> None:
-        """A request is over: so many of what it asked for will not come."""
+        """A request is over. At its time, the server says how many of those asked for will not come; else start anew."""
         left = headers.get(PENDING, "")
-        self._asked = max(0, self._asked - int(left)) if left.isdigit() else 0
-        if status in SPENT:
+        if status == TIME_IS_UP and left.isdigit():
+            self._asked -= int(left)
             await self._top_up()
             return
         log.warning("consumption.refused", consumer=self._consumer, status=status)
-        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._awake.set)
+        asyncio.get_running_loop().call_later(RETRY_SECONDS, self.renew)
 
     async def _top_up(self) -> None:
         """Ask for as many as there is room for, once that is half of a batch."""
         room = self._batch - self._asked - len(self._arrived)
-        if 2 * room < self._batch or room <= 0 or not self._client.is_connected:
+        if self._renewing or 2 * room < self._batch or not self._client.is_connected:
             return
         self._asked += room
         self._asked_until = time.monotonic() + REQUEST_SECONDS + OVERDUE_SECONDS
@@ -120,13 +133,12 @@ class Consumption:
                 for message in tuple(self._arrived):
                     await message.in_progress()
 
-    async def _hand_back(self, subscription: Subscription) -> None:
+    async def _hand_back(self) -> None:
         """What has come, or is on its way, goes to the next reader at once, not after the ack wait."""
+        self._renewing = True  # nothing more is asked for
         with contextlib.suppress(nats.errors.Error, TimeoutError):
-            if self._client.is_connected:
-                async with asyncio.timeout(END_SECONDS):
-                    await subscription.drain()
-            else:
-                await subscription.unsubscribe()
+            async with asyncio.timeout(END_SECONDS):
+                for inbox in self._inboxes:
+                    await (inbox.drain() if self._client.is_connected else inbox.unsubscribe())  # type: ignore[no-untyped-call]
             for message in self._arrived:
                 await message.nak()

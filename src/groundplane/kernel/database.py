@@ -49,13 +49,23 @@ Refusals = Mapping[str, Callable[[asyncpg.IntegrityConstraintViolationError], Ex
 """What a violated constraint, by name, means to whoever asked for the row."""
 
 
+Otherwise = Callable[[], Awaitable[Exception]]
+
+
+@dataclass(frozen=True)
+class _Behind:
+    sql: str
+    values: tuple[object, ...]
+    otherwise: Otherwise | None
+
+
 @dataclass
 class Tx:
     """One open transaction. Whoever opened it commits; nobody else does. `after_commit` runs once it is durable.
 
-    Rows that are given to `insert` and `update` are written behind: all of them in one statement, before the next one that
-    is sent or the commit, whichever comes first. So whoever asks the database anything sees them, and who does not ask
-    pays one round trip for all. `last` holds what takes the rows that everybody waits for: done after all else is written.
+    What is given to `insert`, `update` and `behind` is written behind: all of it in one statement, before the next one that
+    is sent or the commit, whichever comes first. So whoever asks the database anything sees it, and who does not ask pays
+    one round trip for all. `last` holds what takes the rows that everybody waits for: done when all else is.
     """
 
     connection: Any
@@ -65,6 +75,7 @@ class Tx:
     read: dict[Any, Any] = field(default_factory=dict)
     _inserts: dict[str, list[Json]] = field(default_factory=dict)
     _updates: dict[str, dict[UUID, Json]] = field(default_factory=dict)
+    _behind: list[_Behind] = field(default_factory=list)
     _refusals: dict[str, Callable[[asyncpg.IntegrityConstraintViolationError], Exception]] = field(default_factory=dict)
 
     @property
@@ -123,30 +134,40 @@ class Tx:
         target = self._updates.setdefault(table, {}).setdefault(row_id, {}) if fresh is None else fresh
         target.update(changes)
 
+    def behind(self, sql: str, *values: object, otherwise: Otherwise | None = None) -> None:
+        """Write a statement behind, `{0}`, `{1}` … standing for its values; it must not touch a row that another one does.
+
+        If it touches no row, the error that `otherwise` answers is raised.
+        """
+        self._behind.append(_Behind(sql, values, otherwise))
+
     def pending(self, table: str, row_id: UUID) -> Json | None:
         """The new row with this `id` that is not written yet."""
         return next((row for row in self._inserts.get(table, ()) if row.get("id") == row_id), None)
 
     async def flush(self) -> None:
         """Send what is written behind. Raises what the violated constraint means, or asyncpg's own error."""
-        if not self._inserts and not self._updates:
+        if not self._inserts and not self._updates and not self._behind:
             return
-        sql, values = _statement(self._inserts, self._updates)
+        behind, self._behind = self._behind, []
+        sql, values = _statement(self._inserts, self._updates, behind)
         self._inserts, self._updates = {}, {}
         try:
-            await self.connection.execute(sql, *values)
+            touched = await self.connection.fetchrow(sql, *values)
         except asyncpg.IntegrityConstraintViolationError as error:
             meaning = self._refusals.get(error.constraint_name or "")
             if meaning is None:
                 raise
             raise meaning(error) from error
+        for each, count in zip(behind, touched or (), strict=bool(touched)):
+            if not count and each.otherwise is not None:
+                raise await each.otherwise()
 
     async def finish(self) -> None:
-        """Write all that is left, and last of all what everybody waits for."""
-        await self.flush()
+        """Write all that is left, and with it, last of all, what everybody waits for."""
         while self.last:
             await self.last.pop(0)()
-            await self.flush()
+        await self.flush()
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -158,17 +179,22 @@ class Tx:
                 yield
                 await self.flush()
         except BaseException:
-            self._inserts, self._updates = {}, {}
+            self._inserts, self._updates, self._behind = {}, {}, []
             self.read.clear()
             for actions, mark in marks:
                 del actions[mark:]
             raise
 
 
-def _statement(inserts: Mapping[str, Sequence[Json]], updates: Mapping[str, Mapping[UUID, Json]]) -> tuple[str, list[str]]:
-    """One statement for all rows: a part for each table and set of columns, each with its rows as one JSON parameter."""
+def _statement(
+    inserts: Mapping[str, Sequence[Json]], updates: Mapping[str, Mapping[UUID, Json]], behind: Sequence[_Behind]
+) -> tuple[str, list[object]]:
+    """One statement for everything: a part for each table and set of columns, each with its rows as one JSON parameter.
+
+    It answers how many rows each of `behind` touched.
+    """
     parts: list[str] = []
-    values: list[str] = []
+    values: list[object] = []
     for table, rows in inserts.items():
         for columns, alike in _by_columns(rows):
             values.append(to_json(alike).decode())
@@ -185,9 +211,17 @@ def _statement(inserts: Mapping[str, Sequence[Json]], updates: Mapping[str, Mapp
                 f"UPDATE {table} SET {changes} "  # noqa: S608  # our own tables and columns
                 f"FROM json_populate_recordset(NULL::{table}, ${len(values)}::json) AS new WHERE {table}.id = new.id"
             )
-    *others, main = parts
-    ahead = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(others))
-    return (f"WITH {ahead} {main}" if others else main), values
+    for number, each in enumerate(behind):
+        places = [f"${len(values) + place}" for place, _ in enumerate(each.values, 1)]
+        parts.append(f"{each.sql.format(*places)} RETURNING 1 AS touched_{number}")
+        values += each.values
+    if not behind:
+        *parts, main = parts
+    else:
+        first = len(parts) - len(behind)
+        main = "SELECT " + ", ".join(f"(SELECT count(*) FROM w{first + number})" for number, _ in enumerate(behind))  # noqa: S608
+    ahead = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(parts))
+    return (f"WITH {ahead} {main}" if parts else main), values
 
 
 def _by_columns(rows: Sequence[Json]) -> list[tuple[tuple[str, ...], list[Json]]]:
@@ -209,7 +243,14 @@ class Database:
     async def connect(cls, url: str, *, size: int = 16) -> Self:
         """Open the pool; raises asyncpg's errors or OSError when the server does not answer."""
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=size, init=_prepare, reset=_keep_session, command_timeout=60, statement_cache_size=512
+            url,
+            min_size=1,
+            max_size=size,
+            init=_prepare,
+            reset=_keep_session,
+            command_timeout=60,
+            statement_cache_size=512,
+            server_settings=_SESSION,
         )
         return cls(pool)
 
@@ -240,6 +281,10 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.close()
+
+
+# Statements are few and sent for ever: planning each anew costs more than a plan that knows its values saves.
+_SESSION = {"plan_cache_mode": "force_generic_plan"}
 
 
 async def _prepare(connection: Any) -> None:

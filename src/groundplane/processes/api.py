@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from groundplane.controlplane.gateway.agent_api import agent_router
 from groundplane.controlplane.gateway.app import COMMON, OPS, TENANT, build_app, public_app
 from groundplane.controlplane.gateway.blobs import BlobStore
+from groundplane.controlplane.gateway.idempotency import forget_for_ever
 from groundplane.controlplane.gateway.identity_api import identity_router
 from groundplane.controlplane.gateway.images import image_router, run_collector
 from groundplane.controlplane.gateway.jobs import job_router
@@ -64,10 +65,12 @@ async def _serve(settings: Settings) -> None:
         timeout_graceful_shutdown=10,
     )
     collector = asyncio.create_task(run_collector(services))
+    sweeper = asyncio.create_task(forget_for_ever(database))
     try:
         await uvicorn.Server(config).serve()
     finally:
         collector.cancel()
+        sweeper.cancel()
         await bus.close()
         await database.close()
 
@@ -79,7 +82,8 @@ def build(services: Services) -> FastAPI:
 
 def routers(services: Services) -> dict[str, list[APIRouter]]:
     """The routes of each namespace."""
-    of = {name: [kind for kind in KINDS if kind.namespace == name] for name in NAMESPACES}
+    # Routes are matched in their order: machines, which most requests are about, come last among the kinds.
+    of = {name: [kind for kind in reversed(KINDS) if kind.namespace == name] for name in NAMESPACES}
     project = "/projects/{project_id}"
     return {
         "tenant": [

@@ -5,6 +5,7 @@ This is the front door: everything that a program needs is imported from here.
 
 from groundplane.sdk.client import Client, Common, Operations, Tenant
 from groundplane.sdk.collection import Collection
+from groundplane.sdk.dryrun import DryRun, PlannedJob, PlannedResource, QuotaEffect
 from groundplane.sdk.errors import (
     ApiError,
     ClientError,
@@ -14,13 +15,27 @@ from groundplane.sdk.errors import (
     WaitTimeoutError,
 )
 from groundplane.sdk.oversight import AuditEvent, Drift, HostHealth, Incident, Usage
-from groundplane.sdk.records import Change, Job, JobError, JobReference, JobStep, Resource, RoleBinding, User, Why, WhyEntry
+from groundplane.sdk.records import (
+    Bulk,
+    Change,
+    Job,
+    JobError,
+    JobFault,
+    JobReference,
+    JobStep,
+    Resource,
+    RoleBinding,
+    User,
+    Why,
+    WhyEntry,
+)
 from groundplane.sdk.retries import Retries
 from groundplane.sdk.traffic import TrafficRule
 
 __all__ = [
     "ApiError",
     "AuditEvent",
+    "Bulk",
     "Change",
     "Client",
     "ClientError",
@@ -28,15 +43,20 @@ __all__ = [
     "Common",
     "ConnectionFailedError",
     "Drift",
+    "DryRun",
     "FieldError",
     "HostHealth",
     "Incident",
     "Job",
     "JobError",
     "JobFailedError",
+    "JobFault",
     "JobReference",
     "JobStep",
     "Operations",
+    "PlannedJob",
+    "PlannedResource",
+    "QuotaEffect",
     "Resource",
     "Retries",
     "RoleBinding",

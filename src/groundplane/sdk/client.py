@@ -20,7 +20,10 @@ _COMMON = "/api/common/v1"
 
 
 class Client:
-    """A connection to a platform. Safe requests are sent again while the platform is away for a moment (see Retries).
+    """A connection to a platform. Requests are sent again while the platform is away for a moment (see Retries).
+
+    Each call that changes something has an idempotency key, the same however often it is sent, so that it is done once.
+    Whoever would make the call itself again, after a crash of their own for one, gives their own `idempotency_key`.
 
     with Client("http://127.0.0.1:8700") as client:
         client.login(email, password)

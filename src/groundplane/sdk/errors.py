@@ -23,7 +23,10 @@ class ClientError(Exception):
 
 
 class ConnectionFailedError(ClientError):
-    """The platform was not reached, or went away in the middle of an answer."""
+    """The platform was not reached, or went away in the middle of an answer.
+
+    Whether a mutation was done is not known. Make such a call with an `idempotency_key` of your own, and you can make it again.
+    """
 
 
 class ApiError(ClientError):

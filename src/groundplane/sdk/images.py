@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from groundplane.sdk.collection import Collection, Labels, selector
+from groundplane.sdk.calls import Labels
+from groundplane.sdk.collection import Collection, selector
 from groundplane.sdk.jobs import WAIT_SECONDS, OnStep
 from groundplane.sdk.records import Resource
 from groundplane.sdk.session import Call
@@ -25,6 +26,7 @@ class Images(Collection):
         labels: Labels | None = None,
         *,
         progress: OnProgress | None = None,
+        idempotency_key: str | None = None,
         wait: bool = False,
         timeout: float = WAIT_SECONDS,
         on_step: OnStep | None = None,
@@ -36,7 +38,8 @@ class Images(Collection):
         call = Call(
             "POST", self._path, query=query, body=lambda: _pieces(path, size, progress), headers=headers, wait=_CHECK_SECONDS
         )
-        return self._settled(self._session.json(call), wait=wait, timeout=timeout, on_step=on_step)
+        answer = self._session.json(call, idempotency_key=idempotency_key)
+        return self._settled(answer, wait=wait, timeout=timeout, on_step=on_step)
 
 
 def _pieces(path: Path, size: int, progress: OnProgress | None) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
-"""Reading jobs, and waiting for them by long polls. Starts and cancels nothing."""
+"""Jobs: read, waited for by long polls, cancelled, tried again."""
 
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 from groundplane.sdk.errors import JobFailedError, WaitTimeoutError
 from groundplane.sdk.paging import pages
@@ -27,15 +28,32 @@ class Jobs:
 
     def get(self, job_id: str) -> Job:
         """A job with its history. Raises ApiError."""
-        return Job.from_json(self._session.json(Call("GET", f"{self._path}/{job_id}")))
+        return Job.from_json(self._session.json(Call("GET", self._item(job_id))))
 
-    def list(self, *, resource: str | None = None) -> Iterator[Job]:
-        """Jobs, newest first, without their histories; only those of a resource (its id) if one is named."""
-        return map(Job.from_json, pages(self._session, self._path, {"resource": resource}))
+    def list(self, *, resource: str | None = None, parent: str | None = None, state: str | None = None) -> Iterator[Job]:
+        """Jobs, newest first, without their histories; only those of a resource, of a parent (their ids), in a state."""
+        query = {"resource": resource, "parent": parent, "state": state}
+        return map(Job.from_json, pages(self._session, self._path, query))
+
+    def cancel(self, job_id: str, *, idempotency_key: str | None = None) -> Job:
+        """Take back what it wanted and have undone what it did. It ends FAILED with code `cancelled`. Raises ApiError."""
+        call = Call("POST", f"{self._item(job_id)}/cancel")
+        return Job.from_json(self._session.json(call, idempotency_key=idempotency_key))
+
+    def retry(self, job_id: str, *, idempotency_key: str | None = None) -> Job:
+        """A job that waits for its next try waits no longer; for one that failed, answers the job that follows it.
+
+        Raises ApiError.
+        """
+        call = Call("POST", f"{self._item(job_id)}/retry")
+        return Job.from_json(self._session.json(call, idempotency_key=idempotency_key))
 
     def wait(self, job_id: str, timeout: float = WAIT_SECONDS, on_step: OnStep | None = None) -> Job:
         """The job once it succeeded. Seconds. Raises JobFailedError, WaitTimeoutError, ApiError, ConnectionFailedError."""
-        return wait_for(self._session, f"{self._path}/{job_id}", timeout, on_step)
+        return wait_for(self._session, self._item(job_id), timeout, on_step)
+
+    def _item(self, job_id: str) -> str:
+        return f"{self._path}/{quote(job_id, safe='')}"
 
 
 def wait_for(session: Session, href: str, timeout: float, on_step: OnStep | None = None) -> Job:

@@ -17,7 +17,7 @@ class Machines(Collection):
     def console_log(self, ref: str, offset: int = 0, limit: int = _MOST) -> bytes:
         """What the guest wrote to its serial console, from byte `offset` on, at most `limit` bytes."""
         query = {"offset": offset, "limit": limit}
-        return self._session.send(Call("GET", f"{self._item(ref)}/console-log", query=query)).content
+        return self._session.send(Call("GET", f"{self._calls.item(ref)}/console-log", query=query)).content
 
     def follow_console_log(
         self, ref: str, offset: int = 0, *, timeout: float | None = None, interval: float = 0.5

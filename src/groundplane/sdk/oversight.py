@@ -151,10 +151,12 @@ class PlatformOversight:
         """How every host is, oldest first."""
         return map(HostHealth.from_json, pages(self._session, f"{self._scope}/hosts-health"))
 
-    def set_quota(self, project_id: str, limits: Mapping[str, int]) -> Mapping[str, Usage]:
+    def set_quota(
+        self, project_id: str, limits: Mapping[str, int], *, idempotency_key: str | None = None
+    ) -> Mapping[str, Usage]:
         """Replace a project's limits; dimensions that are not named get the platform's default."""
         path = f"{self._scope}/projects/{quote(project_id, safe='')}/quota"
-        return _quota(self._session.json(Call("PUT", path, json=dict(limits))))
+        return _quota(self._session.json(Call("PUT", path, json=dict(limits)), idempotency_key=idempotency_key))
 
 
 def _quota(body: Json) -> Mapping[str, Usage]:

@@ -78,6 +78,20 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class Bulk:
+    """Resources that were made by one call, and the parent of their jobs; None: nothing is left to do."""
+
+    resources: tuple[Resource, ...]
+    job: JobReference | None
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Bulk":
+        """The answer to a call for many."""
+        job = JobReference.from_json(body["job"]) if body.get("job") else None
+        return cls(tuple(Resource.from_json(each) for each in body["items"]), job)
+
+
+@dataclass(frozen=True)
 class Change:
     """One line of a resource's history; `state` holds what is different after it."""
 
@@ -149,7 +163,10 @@ class Why:
 
 @dataclass(frozen=True)
 class JobStep:
-    """One line of a job's history. `what`: entered, asked, unanswered, reported, retrying, succeeded, failed."""
+    """One line of a job's history.
+
+    `what`: entered, asked, unanswered, reported, retrying, retry_requested, cancelling, undoing, step_error, succeeded, failed.
+    """
 
     at: datetime
     step: str
@@ -178,14 +195,37 @@ class JobError:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One attempt at what is wanted of a resource. `steps` only when the job was read by itself.
+class JobFault:
+    """A fault that a job met on its way: when, in which attempt at which step, and what as in JobError."""
 
-    `held`: why it has not begun, if a rule of the operators holds it: {rule_id, action, reason, until}.
+    at: datetime
+    step: str
+    attempt: int
+    code: str
+    fault_class: str
+    message: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> "JobFault":
+        """A fault as answered."""
+        at = datetime.fromisoformat(body["at"])
+        return cls(at, body["step"], body["attempt"], body["code"], body["fault_class"], body["message"])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at what is wanted of a resource; or, with verb `bulk`, the parent of many, which ends after them all.
+
+    verb     create, update, delete, correct or bulk
+    undoing  it was cancelled, and what it had done is being undone
+    held     why it has not begun, if a rule of the operators holds it: rule_id, action, reason, until
+    links    where what belongs to it is read: self, resource, parent, children
+    steps    its history, and `errors` every fault that it met, in order; both only when it was read by itself
     """
 
     id: str
     workflow: str
+    verb: str
     state: str
     resource_id: str
     resource_kind: str
@@ -201,8 +241,13 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    cancel_requested_at: datetime | None
+    undoing: bool
+    parent_id: str | None
+    links: Mapping[str, str | None] = field(repr=False)
     held: Json | None = None
     steps: tuple[JobStep, ...] = field(default=(), repr=False)
+    errors: tuple[JobFault, ...] = field(default=(), repr=False)
 
     @property
     def ended(self) -> bool:
@@ -215,6 +260,7 @@ class Job:
         return cls(
             id=body["id"],
             workflow=body["workflow"],
+            verb=body["verb"],
             state=body["state"],
             resource_id=body["resource_id"],
             resource_kind=body["resource_kind"],
@@ -230,8 +276,13 @@ class Job:
             created_at=datetime.fromisoformat(body["created_at"]),
             started_at=_time(body.get("started_at")),
             ended_at=_time(body.get("ended_at")),
+            cancel_requested_at=_time(body.get("cancel_requested_at")),
+            undoing=body["undoing"],
+            parent_id=body.get("parent_id"),
+            links=body["links"],
             held=body.get("held"),
             steps=tuple(JobStep.from_json(each) for each in body.get("steps") or ()),
+            errors=tuple(JobFault.from_json(each) for each in body.get("errors") or ()),
         )
 
 

@@ -1,34 +1,40 @@
-"""When a request may be sent again, and after how long. Decides only; sends and sleeps nothing."""
+"""When a request is worth sending again, and after how long. Decides only; sends and sleeps nothing."""
 
 import random
 from dataclasses import dataclass
 
 import httpx
 
-_NOTHING_WAS_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+from groundplane.sdk.errors import ApiError
+
+IN_FLIGHT = "idempotency_in_flight"
+"""The code of the answer to a repetition whose first request is still at work."""
 
 
 @dataclass(frozen=True)
 class Retries:
     """Pauses grow from `first` to `most` seconds, with jitter, until `budget` seconds have passed since the first try.
 
-    `safe` requests are those that may be carried out twice without harm; others are sent again only if nothing was sent.
+    Any request may be sent again: reads change nothing, and a mutation carries a key by which it is done once.
     """
 
     budget: float = 15.0
     first: float = 0.1
     most: float = 2.0
 
-    def pause_after_error(self, error: httpx.TransportError, *, safe: bool, attempt: int, elapsed: float) -> float | None:
+    def pause_after_error(self, *, attempt: int, elapsed: float) -> float | None:
         """Seconds until the next try, `attempt` being the number of those made; None when it is not worth one."""
-        if safe or isinstance(error, _NOTHING_WAS_SENT):
-            return self._within(self._backoff(attempt), elapsed)
-        return None
+        return self._within(self._backoff(attempt), elapsed)
 
-    def pause_after_response(self, response: httpx.Response, *, safe: bool, attempt: int, elapsed: float) -> float | None:
-        """Seconds until the next try; None when the response is the answer. Only 503 with Retry-After is worth another."""
+    def pause_after_response(self, response: httpx.Response, *, attempt: int, elapsed: float) -> float | None:
+        """Seconds until the next try; None when the response is the answer.
+
+        Worth another are 503 with Retry-After, and a mutation that is at work already: its answer is yet to come.
+        """
+        if response.status_code == httpx.codes.CONFLICT and ApiError.from_response(response).code == IN_FLIGHT:
+            return self._within(self._backoff(attempt), elapsed)
         told = response.headers.get("retry-after", "")
-        if not safe or response.status_code != httpx.codes.SERVICE_UNAVAILABLE or not told.isdecimal():
+        if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or not told.isdecimal():
             return None
         return self._within(max(float(told), self._backoff(attempt)), elapsed)
 

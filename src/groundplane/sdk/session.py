@@ -1,11 +1,12 @@
-"""One caller's conversation with the platform: sends requests, retries the safe ones, keeps the access token fresh."""
+"""One caller's conversation with the platform: sends requests until they are answered, keeps the access token fresh."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -13,12 +14,13 @@ from groundplane.sdk.errors import ApiError, ConnectionFailedError
 from groundplane.sdk.retries import Retries
 
 LOGIN = "/api/common/v1/auth/login"
+IDEMPOTENCY_KEY = "Idempotency-Key"
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 
 _KEEP_ALIVE_SECONDS = 3.0  # less than servers do, so that a request does not meet a connection that is being closed
 _RENEW_BEFORE_SECONDS = 30.0
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Body = Callable[[], Iterator[bytes]]
 """Makes a request's body, anew for each try."""
@@ -28,9 +30,8 @@ Body = Callable[[], Iterator[bytes]]
 class Call:
     """A request as its caller says it.
 
-    body        streamed, instead of `json`
-    wait        how many seconds longer than usual the platform may take
-    repeatable  may be carried out twice without harm, though it is not a GET
+    body  streamed, instead of `json`
+    wait  how many seconds longer than usual the platform may take
     """
 
     method: str
@@ -40,13 +41,13 @@ class Call:
     body: Body | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     wait: float = 0.0
-    repeatable: bool = False
     authenticated: bool = True
 
-    @property
-    def safe(self) -> bool:
-        """Whether it may be sent again when nobody knows what became of it."""
-        return self.repeatable or self.method in _SAFE
+    def keyed(self, key: str | None) -> "Call":
+        """As it is sent, however often: by its key the platform knows a mutation again. None: a new key."""
+        if self.method in _READS or not self.authenticated:
+            return self
+        return replace(self, headers={**self.headers, IDEMPOTENCY_KEY: str(uuid4()) if key is None else key})
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,14 @@ class Session:
             self._credentials = credentials
         return user
 
-    def json(self, call: Call, *, retries: Retries | None = None) -> Any:
+    def json(self, call: Call, *, idempotency_key: str | None = None, retries: Retries | None = None) -> Any:
         """Send and read a JSON answer; None if it is empty. Raises ApiError, ConnectionFailedError."""
-        response = self.send(call, retries=retries)
+        response = self.send(call, idempotency_key=idempotency_key, retries=retries)
         return response.json() if response.content else None
 
-    def send(self, call: Call, *, retries: Retries | None = None) -> httpx.Response:
-        """Send and read the whole answer. Raises ApiError, ConnectionFailedError."""
-        response = self._authorized(call, retries or self._retries)
+    def send(self, call: Call, *, idempotency_key: str | None = None, retries: Retries | None = None) -> httpx.Response:
+        """Send and read the whole answer. A mutation has the key, or a new one. Raises ApiError, ConnectionFailedError."""
+        response = self._authorized(call.keyed(idempotency_key), retries or self._retries)
         if not response.is_success:
             raise ApiError.from_response(response)
         return response
@@ -115,13 +116,13 @@ class Session:
                 response = self._once(call, token)
             except httpx.TransportError as error:
                 elapsed = time.monotonic() - started
-                pause = retries.pause_after_error(error, safe=call.safe, attempt=attempt, elapsed=elapsed)
+                pause = retries.pause_after_error(attempt=attempt, elapsed=elapsed)
                 if pause is None:
                     reason = str(error) or type(error).__name__
                     raise ConnectionFailedError(f"{call.method} {self._http.base_url.join(call.path)}: {reason}") from error
             else:
                 elapsed = time.monotonic() - started
-                pause = retries.pause_after_response(response, safe=call.safe, attempt=attempt, elapsed=elapsed)
+                pause = retries.pause_after_response(response, attempt=attempt, elapsed=elapsed)
                 if pause is None:
                     return response
             time.sleep(pause)
@@ -152,7 +153,7 @@ class Session:
 
     def _get_token(self, credentials: _Credentials) -> Mapping[str, Any]:
         body = {"email": credentials.email, "password": credentials.password}
-        answer = self.json(Call("POST", LOGIN, json=body, repeatable=True, authenticated=False))
+        answer = self.json(Call("POST", LOGIN, json=body, authenticated=False))
         self._token = str(answer["access_token"])
         lifetime = float(answer["expires_in"])
         self._renew_at = time.monotonic() + max(lifetime - _RENEW_BEFORE_SECONDS, lifetime / 2)

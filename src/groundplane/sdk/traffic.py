@@ -60,13 +60,14 @@ class TrafficRules:
         kind: str | None = None,
         cluster: str | None = None,
         verbs: Sequence[str] = ("create", "update"),
+        idempotency_key: str | None = None,
     ) -> TrafficRule:
         """Make a rule; what is None is any. `reason` is told to whom it holds or refuses; `expires_at` has a time zone."""
         wishes = {"limit": limit, "organization": organization, "project": project, "kind": kind, "cluster": cluster}
         body: dict[str, object] = {"action": action, "reason": reason, "verbs": list(verbs)}
         body |= {"expires_at": expires_at.isoformat()}
         body |= {name: value for name, value in wishes.items() if value is not None}
-        return TrafficRule.from_json(self._session.json(Call("POST", self._path, json=body)))
+        return TrafficRule.from_json(self._session.json(Call("POST", self._path, json=body), idempotency_key=idempotency_key))
 
     def get(self, rule_id: str) -> TrafficRule:
         """Read one."""
@@ -77,16 +78,24 @@ class TrafficRules:
         return map(TrafficRule.from_json, pages(self._session, self._path))
 
     def update(
-        self, rule_id: str, *, limit: int | None = None, reason: str | None = None, expires_at: datetime | None = None
+        self,
+        rule_id: str,
+        *,
+        limit: int | None = None,
+        reason: str | None = None,
+        expires_at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> TrafficRule:
         """Change what is given."""
         wishes = {"limit": limit, "reason": reason, "expires_at": expires_at.isoformat() if expires_at else None}
         body = {name: value for name, value in wishes.items() if value is not None}
-        return TrafficRule.from_json(self._session.json(Call("PATCH", self._item(rule_id), json=body)))
+        call = Call("PATCH", self._item(rule_id), json=body)
+        return TrafficRule.from_json(self._session.json(call, idempotency_key=idempotency_key))
 
-    def delete(self, rule_id: str) -> TrafficRule:
+    def delete(self, rule_id: str, *, idempotency_key: str | None = None) -> TrafficRule:
         """End one. What it held begins."""
-        return TrafficRule.from_json(self._session.json(Call("DELETE", self._item(rule_id))))
+        call = Call("DELETE", self._item(rule_id))
+        return TrafficRule.from_json(self._session.json(call, idempotency_key=idempotency_key))
 
     def _item(self, rule_id: str) -> str:
         return f"{self._path}/{quote(rule_id, safe='')}"

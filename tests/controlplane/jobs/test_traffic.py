@@ -218,9 +218,11 @@ async def test_a_correction_is_held_by_a_rule_that_says_so(cloud: Cloud) -> None
 async def test_a_rule_holds_only_what_it_is_about(cloud: Cloud, field: str) -> None:
     own = {"organization_id": cloud.organization_id, "project_id": cloud.project_id, "kind": "network",
            "cluster_id": cloud.cluster_id}  # fmt: skip
-    await _rule(cloud, "pause", **{field: "vm" if field == "kind" else NOBODY})
+    others: dict[str, Any] = {field: "vm" if field == "kind" else NOBODY}
+    mine: dict[str, Any] = {field: own[field]}
+    await _rule(cloud, "pause", **others)
     assert (await _network(cloud, "free")).held is None
-    await _rule(cloud, "pause", **{field: own[field]})
+    await _rule(cloud, "pause", **mine)
     assert (await _network(cloud, "held")).held is not None
 
 

@@ -11,11 +11,12 @@ import uvicorn
 from tests.controlplane.gateway.conftest import Api
 from tests.controlplane.scenes import boot_machine
 
+from groundplane.contracts.faults import Fault
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.identity import bind, create_user
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
-from groundplane.sdk import ApiError, Client, Usage
+from groundplane.sdk import ApiError, Client, JobFailedError, Usage
 
 EMAIL, PASSWORD = "root@example.org", "correct horse battery"
 Answer = TypeVar("Answer")
@@ -49,6 +50,15 @@ async def client(url: str) -> AsyncIterator[Client]:
 async def taken(make: Callable[[], Iterator[Answer]]) -> list[Answer]:
     """All of a list, read in a thread."""
     return await asyncio.to_thread(lambda: list(make()))
+
+
+async def carried_out(api: Api, task: "asyncio.Task[Answer]") -> Answer:
+    """What comes of it while everybody does their work."""
+    while not task.done():
+        await api.cloud.run()
+        await api.cloud.resume()
+        await asyncio.sleep(0.02)
+    return await task
 
 
 async def test_a_tenant_from_nothing_to_a_network_and_back(api: Api, client: Client) -> None:
@@ -85,12 +95,90 @@ async def test_a_tenant_from_nothing_to_a_network_and_back(api: Api, client: Cli
     assert [entry.what for entry in why.entries][:3] == ["requested", "claimed", "created"]
 
     deletion = asyncio.create_task(asyncio.to_thread(lambda: networks.delete("wan", wait=True, timeout=10)))
-    while not deletion.done():
-        await api.cloud.run()
-        await asyncio.sleep(0.02)
-    await deletion
+    await carried_out(api, deletion)
     with pytest.raises(ApiError, match="not_found"):
         await asyncio.to_thread(networks.get, "wan")
+
+
+async def test_what_is_asked_for_twice_with_one_key_is_done_once(api: Api, client: Client) -> None:
+    networks = client.tenant(PROJECT.public_id(api.cloud.project_id)).networks
+    first = await asyncio.to_thread(lambda: networks.create("lan", idempotency_key="mine"))
+    again = await asyncio.to_thread(lambda: networks.create("lan", idempotency_key="mine"))
+    assert again == first
+    with pytest.raises(ApiError, match="idempotency_key_reused"):
+        await asyncio.to_thread(lambda: networks.create("wan", idempotency_key="mine"))
+    with pytest.raises(ApiError, match="name_taken"):
+        await asyncio.to_thread(networks.create, "lan")
+
+
+async def test_what_is_tried_is_told_and_not_done(api: Api, client: Client) -> None:
+    tenant = client.tenant(PROJECT.public_id(api.cloud.project_id))
+    plan = await asyncio.to_thread(tenant.networks.dry_run.create_many, "lan", 3)
+    assert {planned.name for planned in plan.created} == {"lan-1", "lan-2", "lan-3"}
+    assert (plan.status, plan.created_count, plan.quota["networks"].after) == (202, 3, 3)
+    assert sorted(job.workflow for job in plan.jobs) == ["bulk.create"] + ["network.ensure"] * 3
+    assert await taken(tenant.networks.list) == []
+
+    await asyncio.to_thread(tenant.networks.create, "lan-1")
+    await api.cloud.run()
+    dry_run = tenant.networks.dry_run
+    assert (await asyncio.to_thread(lambda: dry_run.update("lan-1", name="wan"))).changed[0].name == "wan"
+    assert (await asyncio.to_thread(dry_run.delete, "lan-1")).jobs_count == 1
+    assert (await asyncio.to_thread(tenant.networks.get, "lan-1")).status == "active"
+    with pytest.raises(ApiError, match="name_taken"):
+        await asyncio.to_thread(dry_run.create_many, "lan", 3)
+    vm = await boot_machine(api.cloud)
+    stop = await asyncio.to_thread(tenant.vms.dry_run.act, VM.public_id(vm.id), "stop")
+    assert [planned.name for planned in stop.changed] == [vm.name]
+
+
+async def test_many_are_made_and_waited_for(api: Api, client: Client) -> None:
+    tenant = client.tenant(PROJECT.public_id(api.cloud.project_id))
+    making = asyncio.create_task(
+        asyncio.to_thread(lambda: tenant.networks.create_many("lan", 3, labels={"a": "b"}, wait=True, timeout=10))
+    )
+    bulk = await carried_out(api, making)
+    assert [(each.name, each.status, each.labels) for each in bulk.resources] == [
+        (f"lan-{number}", "active", {"a": "b"}) for number in (1, 2, 3)
+    ]
+    assert bulk.job is not None
+    parent = await asyncio.to_thread(tenant.jobs.get, bulk.job.id)
+    assert (parent.verb, parent.state, parent.parent_id, parent.links["resource"]) == ("bulk", "SUCCEEDED", None, None)
+    children = await taken(lambda: tenant.jobs.list(parent=parent.id, state="SUCCEEDED"))
+    assert {child.resource_id for child in children} == {each.id for each in bulk.resources}
+    assert {(child.verb, child.parent_id) for child in children} == {("create", parent.id)}
+
+
+async def test_a_job_is_cancelled_and_its_resource_goes(api: Api, client: Client) -> None:
+    tenant = client.tenant(PROJECT.public_id(api.cloud.project_id))
+    made = await asyncio.to_thread(tenant.networks.create, "lan")
+    assert made.job is not None
+    job = await asyncio.to_thread(tenant.jobs.cancel, made.job.id)
+    assert (job.id, job.verb, job.resource_id) == (made.job.id, "create", made.id)
+    assert job.cancel_requested_at is not None
+    with pytest.raises(JobFailedError) as caught:
+        await carried_out(api, asyncio.create_task(asyncio.to_thread(tenant.jobs.wait, job.id, 10)))
+    assert caught.value.code == "cancelled"
+    assert [fault.code for fault in caught.value.job.errors] == ["cancelled"]
+    assert await taken(tenant.networks.list) == []
+    with pytest.raises(ApiError) as refused:
+        await asyncio.to_thread(tenant.jobs.cancel, job.id)
+    assert refused.value.status == 409
+
+
+async def test_a_job_that_failed_is_tried_again(api: Api, client: Client) -> None:
+    tenant = client.tenant(PROJECT.public_id(api.cloud.project_id))
+    made = await asyncio.to_thread(tenant.networks.create, "lan")
+    assert made.job is not None
+    fault = Fault(code="engine_refused", fault_class="permanent", message="The engine refused. Look at it.")
+    await api.cloud.report(api.cloud.answer(api.cloud.tasks.pop(), fault=fault))
+    failed = await asyncio.to_thread(tenant.jobs.get, made.job.id)
+    assert (failed.state, failed.errors[-1].message) == ("FAILED", "The engine refused. Look at it.")
+    again = await asyncio.to_thread(tenant.jobs.retry, failed.id)
+    assert again.id != failed.id
+    job = await carried_out(api, asyncio.create_task(asyncio.to_thread(tenant.jobs.wait, again.id, 10)))
+    assert (job.verb, job.resource_id, job.errors) == ("create", made.id, ())
+    assert (await asyncio.to_thread(tenant.networks.get, "lan")).status == "active"
 
 
 async def test_what_is_seen_of_the_whole(api: Api, client: Client) -> None:

@@ -75,10 +75,16 @@ async def test_heartbeats_leave_no_trace_in_the_journal(cloud: Cloud) -> None:
 
 
 async def test_a_job_that_nobody_ends(cloud: Cloud) -> None:
-    await cloud.make(NETWORK, NetworkSpec())
+    network = (await cloud.make(NETWORK, NetworkSpec())).resource
+    cloud.tasks.clear()
     await cloud.pass_time(3600)
     assert await cloud.incidents() == {"job_overdue"}
     await cloud.resume()  # a worker is there again
+    assert await cloud.incidents() == {"job_timed_out"}  # until what it was for is there, or gone
+    await cloud.look()
+    await cloud.correct()
+    await cloud.run()
+    assert (await cloud.resource(network.id)).status == "active"
     assert await cloud.incidents() == set()
 
 

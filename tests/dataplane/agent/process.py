@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import uvloop
 from tests.dataplane.agent.world import drivers_on, no_channel
 
 from groundplane.dataplane.agent import Agent, AgentIdentity
@@ -39,4 +40,5 @@ async def main(told: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the real one
+        runner.run(main(json.loads(sys.argv[1])))

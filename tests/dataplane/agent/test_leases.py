@@ -154,3 +154,20 @@ async def test_an_agent_always_ends(world: World) -> None:
         done, _ = await asyncio.wait([agent.running], timeout=5)
         assert done, "an agent did not end"
         agent.running.result()
+
+
+async def test_a_drain_hands_back_what_was_not_begun(world: World) -> None:
+    """More tasks than fit in: those that wait here are done by the next agent at once, and none of them twice."""
+    first = await world.start_agent(in_flight=4)
+    world.engine.injections.add(Injection("latency", verb="ensure", seconds=0.5, count=4))
+    tasks = [await world.ask(ensure(uuid4())) for _ in range(60)]
+    await world.until(lambda: len(first.agent._loop._running) == 4, "the agent did not begin")
+    await first.stop()
+    assert len([task for task in tasks if world.reports(task)]) < 60
+    await world.start_agent()
+    for task in tasks:
+        assert (await world.report(task, seconds=5)).outcome == "done"  # not after the acknowledgement's time
+    assert all(len(world.reports(task)) == 1 for task in tasks)
+    async with asyncio.timeout(5):
+        while await world.waiting_tasks() != (0, 0):  # noqa: ASYNC110  # the server has no event for it
+            await asyncio.sleep(0.05)

@@ -1,14 +1,16 @@
 """Tasks become reports: once, in order, fenced, in time, and only at the hands of the lease's holder."""
 
 import asyncio
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from tests.dataplane.agent.world import World, ensure, remove
 
-from groundplane.contracts.reports import Report
+from groundplane.contracts.reports import Report, State
 from groundplane.contracts.specs import NetworkSpec, SubnetSpec
 from groundplane.contracts.tasks import Ensure, task_subject
+from groundplane.dataplane.agent.context import TaskContext
 from groundplane.dataplane.agent.reporter import Reporter
 from groundplane.dataplane.providers.simulated import Injection
 from groundplane.dataplane.providers.storage import StorageProvider
@@ -216,3 +218,69 @@ async def test_the_server_restarts_in_the_middle_of_work(world: World) -> None:
     later = await world.ask(ensure(uuid4()))
     assert (await world.report(later)).outcome == "done"
     assert len(world.engine.resources()) == 6
+
+
+async def test_hosts_that_stand_still_hold_up_nobody_else(world: World) -> None:
+    """More tasks than fit in are for a host that hangs; what is for another one goes on."""
+    await world.start_agent(in_flight=24, in_flight_per_host=8)
+    hanging, other = world.host_ids
+    world.engine.injections.add(Injection("hang", verb="ensure", scope=str(hanging)))
+    stuck = [await world.ask(ensure(uuid4()), scope=str(hanging)) for _ in range(100)]
+    quick = [await world.ask(ensure(uuid4()), scope=str(other)) for _ in range(50)]
+    for task in quick:
+        assert (await world.report(task)).outcome == "done"
+    await asyncio.sleep(1.5)  # each of those that are here says that it lives
+    assert len([task for task in stuck if world.reports(task, "progress")]) == 8
+
+
+async def test_a_network_that_stands_still_leaves_room_for_hosts(world: World) -> None:
+    await world.start_agent(in_flight=24, in_flight_of_network=8)
+    world.engine.injections.add(Injection("hang", verb="ensure", kind="network"))
+    for _ in range(50):
+        await world.ask(Ensure(fence=1, spec=NetworkSpec(id=uuid4())), scope="network")
+    for task in [await world.ask(ensure(uuid4())) for _ in range(20)]:
+        assert (await world.report(task)).outcome == "done"
+
+
+async def test_no_more_than_fits_in_is_at_work(world: World) -> None:
+    running = await world.start_agent(in_flight=5)
+    world.engine.injections.add(Injection("latency", verb="ensure", seconds=0.3, count=20))
+    tasks = [await world.ask(ensure(uuid4())) for _ in range(20)]
+    most = 0
+    while not all(world.reports(task) for task in tasks):
+        most = max(most, len(running.agent._loop._running))
+        await asyncio.sleep(0.01)
+    assert most == 5
+
+
+async def test_a_report_tells_when_the_work_began(world: World) -> None:
+    await world.start_agent()
+    volume_id = uuid4()
+    world.engine.injections.add(Injection("latency", verb="ensure", seconds=1, count=1))
+    first = await world.ask(ensure(volume_id, 1), fence=1)
+    second = await world.ask(ensure(volume_id, 2), fence=2)
+    reports = [await world.report(task) for task in (first, second)]
+    began = [report.started_at for report in reports]
+    assert began[0] is not None
+    assert began[1] is not None
+    assert began[0] + timedelta(seconds=1) <= reports[0].at <= began[1] <= reports[1].at
+    late = await world.report(await world.ask(ensure(uuid4()), seconds=-1))
+    assert late.started_at is None
+
+
+async def test_progress_of_a_provider_is_passed_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = await world.start_agent(progress_seconds=8)
+    storage: StorageProvider = running.agent._loop._drivers.hosts[world.host_ids[0]].storage
+    ended = asyncio.Event()
+
+    async def ensure_volume(context: TaskContext, *_rest: object) -> State:
+        await asyncio.to_thread(context.progress, "half")
+        await ended.wait()
+        return State(kind="volume", id=uuid4())
+
+    monkeypatch.setattr(storage, "ensure_volume", ensure_volume)
+    task = await world.ask(ensure(uuid4()))
+    await world.until(lambda: bool(world.reports(task, "progress")), "no progress", seconds=5)
+    ended.set()
+    await world.report(task)
+    assert len(world.reports(task, "progress")) == 1

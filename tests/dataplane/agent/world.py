@@ -120,6 +120,9 @@ class World:
         *,
         lease_group: str = "all",
         in_flight: int = 64,
+        in_flight_per_host: int = 32,
+        in_flight_of_network: int = 32,
+        progress_seconds: float = 0.5,
         drain_seconds: float = 5.0,
         heartbeat_seconds: float = 0.5,
         drivers: Drivers | None = None,
@@ -132,8 +135,10 @@ class World:
             version="test",
             lease_group=lease_group,
             in_flight=in_flight,
+            in_flight_per_host=in_flight_per_host,
+            in_flight_of_network=in_flight_of_network,
             heartbeat_seconds=heartbeat_seconds,
-            progress_seconds=0.5,
+            progress_seconds=progress_seconds,
             drain_seconds=drain_seconds,
         )
         bus = await Bus.connect(self.server.url, "agent")

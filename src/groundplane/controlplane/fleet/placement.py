@@ -78,12 +78,29 @@ async def place_machines(tx: Tx, resource_ids: Sequence[UUID], wish: Machine) ->
 
 async def _place_one(tx: Tx, wish: Machine) -> HostShare:
     """A host that nobody else is placing on right now, if there is one; else whichever has most room."""
+    if wish.host_id is not None and wish.cluster_id is not None:
+        return _place_there(tx, wish, HostShare(wish.host_id, wish.cluster_id))
     values = (wish.vcpus, wish.memory_mib, wish.host_id, wish.volume_gib, wish.cluster_id)
-    row = await tx.row(_PLACE_ONE.format(wait="SKIP LOCKED"), *values) if wish.host_id is None else None
+    row = await tx.row(_PLACE_ONE.format(wait="SKIP LOCKED"), *values)
     row = row or await tx.row(_PLACE_ONE.format(wait=""), *values)
     if row is None:
         raise await _no_capacity(tx, wish, 1)
     return HostShare(row["host_id"], row["cluster_id"])
+
+
+def _place_there(tx: Tx, wish: Machine, share: HostShare) -> HostShare:
+    """The host is given: its share is claimed behind, and refused then if there is no room."""
+    tx.behind(
+        """UPDATE host_capacity SET vcpus_used = vcpus_used + {0}, memory_used = memory_used + {1}
+           WHERE host_id = {2} AND cluster_id = {3} AND open
+             AND vcpus - vcpus_used >= {0} AND memory_mib - memory_used >= {1}""",
+        wish.vcpus,
+        wish.memory_mib,
+        share.host_id,
+        share.cluster_id,
+        otherwise=lambda: _no_capacity(tx, wish, 1),
+    )
+    return share
 
 
 async def _spread(tx: Tx, count: int, wish: Machine) -> Sequence[HostShare]:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
 
+from groundplane.controlplane.gateway import dryrun, idempotency
 from groundplane.controlplane.gateway.auth import Authentication
 from groundplane.controlplane.gateway.docs import add_docs, docs_index
+from groundplane.controlplane.gateway.dryrun import DryRunView
 from groundplane.controlplane.gateway.health import health_router
 from groundplane.controlplane.gateway.identity_api import LOGIN_PATH
 from groundplane.controlplane.gateway.middleware import Frame
@@ -92,6 +95,35 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+_OF_MUTATIONS: list[dict[str, Any]] = [
+    {
+        "name": idempotency.HEADER, "in": "header", "required": False,
+        "description": f"Repetitions with the same key are answered as the first was, for {idempotency.KEPT_HOURS} hours.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    },
+    {
+        "name": dryrun.PARAMETER, "in": "query", "required": False,
+        "description": "Only say what would be done: what is made and changed, the jobs, the effect on quota.",
+        "schema": {"type": "boolean", "default": False},
+    },
+]  # fmt: skip
+
+
+def _models(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's schema and those that it stands on, by name."""
+    schema = model.model_json_schema(ref_template=_REFERENCE)
+    return {**schema.pop("$defs", {}), model.__name__: schema}
+
+
+def _with_dry_run(answer: dict[str, Any] | None) -> dict[str, Any]:
+    """A mutation's 200: its own answer, if that is one, or what a dry run says."""
+    plan = {"$ref": _REFERENCE.format(model="DryRunView")}
+    own = answer["content"]["application/json"]["schema"] if answer else None
+    schema = {"anyOf": [own, plan]} if own else plan
+    description = answer["description"] if answer else "What would be done (dry run)"
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 class _Documented(FastAPI):
     """Adds to the OpenAPI document what all routes share: how to authenticate, and what a problem looks like."""
 
@@ -99,11 +131,15 @@ class _Documented(FastAPI):
         """The document, made once."""
         if self.openapi_schema is None:
             document = super().openapi()
-            problem = Problem.model_json_schema(ref_template=_REFERENCE)
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas.update(problem.pop("$defs", {}))
-            schemas["Problem"] = problem
+            schemas.update(_models(Problem))
             document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
             document["security"] = [{"bearer": []}]
+            for item in document["paths"].values():
+                for method, each in item.items():
+                    if method in {"post", "put", "patch", "delete"} and "x-permission" in each:
+                        each.setdefault("parameters", []).extend(_OF_MUTATIONS)
+                        each["responses"]["200"] = _with_dry_run(each["responses"].get("200"))
+            schemas.update(_models(DryRunView))
             self.openapi_schema = document
         return self.openapi_schema

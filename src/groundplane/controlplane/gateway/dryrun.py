@@ -84,10 +84,12 @@ async def plan(tx: Tx, services: Services, project_id: UUID | None, before: Usag
     await tx.finish()
     await tx.execute("SET CONSTRAINTS ALL IMMEDIATE")
     rows = await tx.fetch(
-        """SELECT DISTINCT ON (entity_id) entity, entity_id, revision.kind, state, revision.revision = 1 AS made,
-                  resource.name, host.id AS host_id, host.name AS host_name
+        """SELECT DISTINCT ON (entity_id) entity, entity_id, revision.kind, revision.state, revision.revision = 1 AS made,
+                  resource.name, host.id AS host_id, host.name AS host_name,
+                  job.version, job.resource_kind, job.resource_id
            FROM revision LEFT JOIN resource ON resource.id = entity_id
                          LEFT JOIN resource AS host ON host.id = resource.host_id
+                         LEFT JOIN job ON job.id = entity_id
            WHERE transaction_id = pg_current_xact_id() ORDER BY entity_id, sequence"""
     )
     created = [row for row in rows if row["entity"] == "resource" and row["made"]]
@@ -123,11 +125,8 @@ def _resource(services: Services, row: Row) -> dict[str, Any]:
 
 
 def _job(services: Services, row: Row) -> dict[str, Any]:
-    newest = max(version for name, version in services.manager.engine.workflows if name == row["kind"])
-    resource_id = row["state"]["resource_id"]
-    kind = next((kind for kind in services.kinds.values() if kind.name == row["state"].get("resource_kind")), None)
     return {
         "workflow": row["kind"],
-        "resource_id": kind.public_id(UUID(resource_id)) if kind else resource_id,
-        "steps": list(services.manager.engine.workflows[row["kind"], newest].steps),
+        "resource_id": services.kinds[row["resource_kind"]].public_id(row["resource_id"]),
+        "steps": list(services.manager.engine.workflows[row["kind"], row["version"]].steps),
     }

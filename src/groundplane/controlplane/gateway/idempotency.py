@@ -3,16 +3,20 @@
 Key, hash of the request and answer are stored in the mutation's own transaction. Refusals are not stored: they did nothing.
 """
 
+import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import structlog
 from fastapi import Request
 
-from groundplane.kernel.database import Database, Tx
+from groundplane.kernel.database import Database, RetryableDatabaseError, Tx
 from groundplane.kernel.errors import ConflictError, InvalidRequestError
+
+log = structlog.get_logger()
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
@@ -104,3 +108,13 @@ async def forget_old(database: Database) -> int:
     """Delete the answers that are older than is promised; how many."""
     async with database.transaction() as tx:
         return await tx.execute(f"DELETE FROM idempotency_key WHERE created_at < now() - interval '{KEPT_HOURS} hours'")  # noqa: S608
+
+
+async def forget_for_ever(database: Database, *, seconds: float = 600.0) -> None:
+    """`forget_old` on a period. Any number of processes may."""
+    while True:
+        try:
+            await forget_old(database)
+        except (*RetryableDatabaseError, TimeoutError) as error:
+            log.warning("idempotency.not_swept", error=repr(error))
+        await asyncio.sleep(seconds)

@@ -18,7 +18,7 @@ async def gather(tx: Tx, job: Job) -> Move:
     if states.get("PENDING"):  # held by a traffic rule: what has not begun cannot be late
         job.deadline = tx.now + GATHER.deadline
     total, ended = sum(states.values()), states.get("SUCCEEDED", 0) + states.get("FAILED", 0)
-    if ended < total or not total:  # the parent is made before its children
+    if ended < total or not total:  # at its start they are still to come, in the same transaction
         return Wait(LOOK_SECONDS)
     failed = states.get("FAILED", 0)
     if not failed:

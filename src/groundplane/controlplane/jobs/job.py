@@ -172,6 +172,12 @@ async def first_failure(tx: Tx, parent_id: UUID) -> Mapping[str, Any] | None:
     return error
 
 
+async def past_deadline(tx: Tx) -> int:
+    """How many jobs have not ended though their deadline has passed: none, unless no worker runs."""
+    count: int = await tx.value("SELECT count(*) FROM job WHERE ended_at IS NULL AND deadline < now()")
+    return count
+
+
 async def wake_parents(tx: Tx, parent_ids: Collection[UUID]) -> None:
     """Let parents look at once whose last child ended here. One that somebody holds looks by itself a little later."""
     await tx.execute(

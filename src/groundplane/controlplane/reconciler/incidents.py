@@ -34,6 +34,18 @@ CONDITIONS: Mapping[str, str] = {
                jsonb_build_object('workflow', workflow, 'step', step, 'deadline', deadline) AS context
         FROM job WHERE ended_at IS NULL AND deadline < now() - interval '{OVERDUE_GRACE}'
     """,  # noqa: S608  # our own words
+    "job_timed_out": """
+        SELECT job.id AS subject_id,
+               format('Job %s of a %s failed: %s', workflow, resource_kind, error ->> 'message') AS detail,
+               jsonb_build_object('workflow', workflow, 'step', step, 'deadline', deadline, 'resource_id', resource_id,
+                                  'code', error ->> 'code') AS context
+        FROM job
+        WHERE job.state = 'FAILED' AND error ->> 'code' IN ('deadline_exceeded', 'undo_incomplete')
+          AND ended_at > now() - interval '1 day'
+          AND NOT EXISTS (SELECT FROM job AS later WHERE later.resource_id = job.resource_id AND later.id > job.id
+                                                     AND later.state = 'SUCCEEDED')
+          AND EXISTS (SELECT FROM resource WHERE resource.id = job.resource_id AND deleted_at IS NULL)
+    """,
     "report_set_aside": """
         SELECT id AS subject_id, 'A message of an agent could not be applied: ' || left(error, 500) AS detail,
                jsonb_build_object('at', at) AS context

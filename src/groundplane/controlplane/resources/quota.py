@@ -47,7 +47,7 @@ def claim(tx: Tx, scope_id: UUID, claims: Mapping[UUID, Mapping[str, int]]) -> N
     total: Counter[str] = Counter()
     for amounts in held.values():
         total.update(amounts)
-    tx.last.append(lambda: _take(tx, scope_id, total))
+    _take(tx, scope_id, total)
 
 
 async def claim_more(tx: Tx, scope_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
@@ -61,19 +61,27 @@ async def claim_more(tx: Tx, scope_id: UUID, resource_id: UUID, amounts: Mapping
         resource_id,
         amounts,
     )
-    tx.last.append(lambda: _take(tx, scope_id, amounts))
+    _take(tx, scope_id, amounts)
 
 
-async def _take(tx: Tx, scope_id: UUID, amounts: Mapping[str, int]) -> None:
-    claimed = await tx.execute(
+_CLAIM = (
+    (
         f"UPDATE quota_usage AS usage SET {_SET} FROM quota_limit "  # noqa: S608  # our own dimensions
-        f"WHERE usage.scope_id = $1 AND {_LIMIT} AND {_WITHIN}",
-        scope_id,
-        amounts,
-        DEFAULT_SCOPE,
+        f"WHERE usage.scope_id = $1 AND {_LIMIT} AND {_WITHIN}"
     )
-    if not claimed:
-        await _refuse(tx, scope_id, amounts)
+    .replace("{", "{{")
+    .replace("}", "}}")
+    .replace("$1", "{0}")
+    .replace("$2", "{1}")
+    .replace("$3", "{2}")
+)
+
+
+def _take(tx: Tx, scope_id: UUID, amounts: Mapping[str, int]) -> None:
+    async def take() -> None:
+        tx.behind(_CLAIM, scope_id, amounts, DEFAULT_SCOPE, otherwise=lambda: _over(tx, scope_id, amounts))
+
+    tx.last.append(take)
 
 
 async def release(tx: Tx, resource_ids: Collection[UUID]) -> None:
@@ -119,14 +127,14 @@ async def set_limits(tx: Tx, project_id: UUID, limits: Mapping[str, int]) -> Non
     )
 
 
-async def _refuse(tx: Tx, scope_id: UUID, amounts: Mapping[str, int]) -> None:
+async def _over(tx: Tx, scope_id: UUID, amounts: Mapping[str, int]) -> QuotaExceededError:
     account = await usage(tx, scope_id)
     for name, amount in amounts.items():
         used, limit = account[name]["used"], account[name]["limit"]
         if used + amount > limit:
-            raise QuotaExceededError(
+            return QuotaExceededError(
                 f"The project's quota of {name} is {limit}; {used} are used and {amount} more were asked for. "
                 "Delete something, or ask the operators for a higher limit.",
                 context={"quota": name, "limit": limit, "used": used, "asked": amount},
             )
-    raise QuotaExceededError
+    return QuotaExceededError()

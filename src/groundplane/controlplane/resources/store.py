@@ -183,14 +183,35 @@ async def refer(tx: Tx, kind: Kind, project_id: UUID | None, reference: str, *, 
     return resource
 
 
+# What attaches it, as the unique index `link_attachment` understands that.
+_HOLDER = """(SELECT holder.name FROM link JOIN resource AS holder ON holder.id = source_id
+              WHERE target_id = found.id AND (role = 'root' OR role = 'disk' OR role LIKE 'nic%') LIMIT 1)"""
+
+
+def holder_of(tx: Tx, resource: Resource) -> str | None:
+    """The name of the resource that something which was referred to is attached to; None while it is free."""
+    holder: str | None = tx.read["holders"][resource.id]
+    return holder
+
+
 async def refer_all(tx: Tx, project_id: UUID | None, wishes: Sequence[Wish]) -> Sequence[Resource]:
-    """What all fields of a request refer to, in one question. Raises ReferenceNotFoundError for the first that is not there."""
-    if not wishes:
-        return []
+    """What all fields of a request refer to, in one question; what this transaction has asked before is not asked again.
+
+    Raises ReferenceNotFoundError for the first that is not there.
+    """
+    known: dict[tuple[UUID | None, str, str], Resource] = tx.read.setdefault("references", {})
+    asked = [wish for wish in wishes if (project_id, wish.kind.name, wish.reference) not in known]
+    if asked:
+        for wish, resource in zip(asked, await _ask_for(tx, project_id, asked), strict=True):
+            known[project_id, wish.kind.name, wish.reference] = tx.read[resource.id] = resource
+    return [known[project_id, wish.kind.name, wish.reference] for wish in wishes]
+
+
+async def _ask_for(tx: Tx, project_id: UUID | None, wishes: Sequence[Wish]) -> Sequence[Resource]:
     scope = "scope_id IS NULL" if project_id is None else "scope_id = $1"
     within = "true" if project_id is None else "project_id = $1"
     rows = await tx.fetch(
-        f"""SELECT number, found.* FROM unnest($2::text[], $3::text[], $4::uuid[])
+        f"""SELECT number, {_HOLDER} AS holder, found.* FROM unnest($2::text[], $3::text[], $4::uuid[])
                  WITH ORDINALITY AS wish (of_kind, of_name, of_id, number)
             CROSS JOIN LATERAL (
                 (SELECT {COLUMNS} FROM resource WHERE id = of_id AND kind = of_kind AND deleted_at IS NULL AND {within})
@@ -207,7 +228,7 @@ async def refer_all(tx: Tx, project_id: UUID | None, wishes: Sequence[Wish]) -> 
     for number, wish in enumerate(wishes, 1):
         if number not in found or found[number].wanted == "absent":
             raise _no_such(wish)
-        tx.read[found[number].id] = found[number]
+    tx.read.setdefault("holders", {}).update({row["id"]: row["holder"] for row in rows})
     return [found[number] for number, _ in enumerate(wishes, 1)]
 
 

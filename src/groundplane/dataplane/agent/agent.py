@@ -44,6 +44,7 @@ class Agent:
                     group.create_task(part)
                     for part in (
                         self._lease.run(),
+                        self._loop.works.tend(),
                         self._pulse.run(),
                         self._inventory.answer_looks(),
                         self._consoles.run(),
@@ -70,9 +71,9 @@ class Agent:
                 await _first(self._lease.lost(), self._stop.wait())
             finally:
                 self._loop.stop()
+                await asyncio.wait({work})  # what it took just now is handed back
                 await self._loop.drain(self._identity.drain_seconds if self._lease.held() else 0)
                 events.cancel()
-            await work  # a task that it took just now is handed back
         log.info("agent.stopped_serving")
 
 

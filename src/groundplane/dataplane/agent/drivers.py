@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from groundplane.contracts.faults import permanent
@@ -33,11 +34,15 @@ class Drivers:
     hosts: Mapping[UUID, HostDrivers]
     network: NetworkProvider | None = None
 
+    @cached_property
+    def _by_scope(self) -> Mapping[Scope, HostDrivers]:
+        return {str(host_id): host for host_id, host in self.hosts.items()}
+
     def serves(self, scope: Scope) -> bool:
         """Are this scope's engines driven by this agent?"""
         if scope == NETWORK_SCOPE:
             return self.network is not None
-        return self._host(scope) is not None
+        return scope in self._by_scope
 
     def observers(self) -> Iterator[tuple[Scope, tuple[SpecKind, ...], Observer]]:
         """Every scope's providers with the kinds that each tells of."""
@@ -52,18 +57,12 @@ class Drivers:
         kind = operation.spec.kind if isinstance(operation, Ensure) else operation.kind
         if kind in NETWORK_KINDS:  # also in a host's scope: a machine's own ports are made with the machine, by one task
             return await self._on_network(operation, context)
-        host = self._host(scope)
+        host = self._by_scope.get(scope)
         if host is None or kind not in HOST_KINDS:
             raise permanent("wrong_scope", f"A {kind} cannot be handled in the scope {scope}.")
         if isinstance(operation, Ensure):
             return await _ensure_on_host(host, operation, context, channel)
         return await _remove_on_host(host, operation, context)
-
-    def _host(self, scope: Scope) -> HostDrivers | None:
-        try:
-            return self.hosts.get(UUID(scope))
-        except ValueError:
-            return None
 
     async def _on_network(self, operation: Operation, context: Context) -> State:
         if self.network is not None and isinstance(operation, Remove) and operation.kind in NETWORK_KINDS:

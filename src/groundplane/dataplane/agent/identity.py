@@ -10,15 +10,21 @@ from groundplane.kernel.clock import Clock, system_clock
 class AgentIdentity:
     """What an agent is told at its start.
 
-    Agents of one `lease_group` serve the same scopes in turn: one works, the others stand by. `in_flight` bounds the
-    tasks at work at the same time; `drain_seconds` is what running work is given at the end.
+    Agents of one `lease_group` serve the same scopes in turn: one works, the others stand by. `drain_seconds` is what
+    running work is given at the end.
+
+    `in_flight` bounds the tasks that are here at the same time, at work, waiting for their turn or being reported. Those
+    that a host's engines have not ended are at most `in_flight_per_host`, those that need the cluster's network
+    `in_flight_of_network`: less, so that engines that stand still leave room for the tasks of others.
     """
 
     cluster_id: UUID
     agent_id: UUID
     version: str
     lease_group: str = "all"
-    in_flight: int = 64
+    in_flight: int = 512
+    in_flight_per_host: int = 32
+    in_flight_of_network: int = 128
     heartbeat_seconds: float = 5.0
     progress_seconds: float = 3.0
     drain_seconds: float = 20.0

@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 CHUNK = 500
 SCOPES_AT_ONCE = 16
+SIGHTINGS_AT_ONCE = 64
 OBSERVE_SECONDS = 60.0
 RECONNECT_SECONDS = 1.0
 
@@ -50,6 +51,7 @@ class Inventory:
         self._reporter = reporter
         self._asked = asyncio.Event()
         self._look: Look | None = None
+        self._sayings = asyncio.Semaphore(SIGHTINGS_AT_ONCE)
 
     async def answer_looks(self) -> None:
         """Answer looks, one at a time; of several that wait, only the newest. Until cancelled."""
@@ -68,7 +70,7 @@ class Inventory:
         """Listen to all providers, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for scope, _kinds, observer in self._drivers.observers():
-                group.create_task(self._listen(scope, observer))
+                group.create_task(self._listen(scope, observer, group))
 
     async def _note(self, message: Msg) -> None:
         try:
@@ -117,13 +119,16 @@ class Inventory:
             )
             await self._say(message, f"look:{look_id}:{scope}:{number}")
 
-    async def _listen(self, scope: Scope, observer: Observer) -> None:
+    async def _listen(self, scope: Scope, observer: Observer, group: asyncio.TaskGroup) -> None:
+        """Pass on in the order of the events, but do not wait for one to be stored before the next is sent."""
         while not ending():
             events = observer.events()
             try:
                 async for state in events:
                     sighting = Sighting(cluster_id=self._cluster_id, scope=scope, at=self._clock(), state=state)
-                    await self._say(sighting, f"sighting:{uuid4()}")
+                    await self._sayings.acquire()
+                    saying = group.create_task(self._say(sighting, f"sighting:{uuid4()}"))
+                    saying.add_done_callback(lambda _saying: self._sayings.release())
                     if ending():
                         return
             except Exception:  # an engine's event stream may break in any way; it is taken up again

@@ -6,27 +6,29 @@ A task whose agent dies, loses its lease or cannot report comes again; since ope
 import asyncio
 import time
 import traceback
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 import nats.errors
 import structlog
 from nats.aio.msg import Msg
-from nats.js.client import JetStreamContext
 from pydantic import BaseModel, ValidationError
 
 from groundplane.contracts.faults import Fault, ProviderError, permanent, transient
 from groundplane.contracts.reports import Call, Report, State
 from groundplane.contracts.specs import SpecKind
-from groundplane.contracts.tasks import TASKS_STREAM, Ensure, Operation, Task, task_consumer
+from groundplane.contracts.tasks import NETWORK_SCOPE, TASKS_STREAM, Ensure, Operation, Scope, Task, task_consumer
 from groundplane.dataplane.agent.context import TaskContext
-from groundplane.dataplane.agent.drivers import Drivers
+from groundplane.dataplane.agent.drivers import NETWORK_KINDS, Drivers
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.dataplane.agent.leases import Lease
-from groundplane.dataplane.agent.queues import Queues
+from groundplane.dataplane.agent.queues import Queues, Shares
 from groundplane.dataplane.agent.reporter import Reporter
+from groundplane.dataplane.agent.works import Work, Works
 from groundplane.dataplane.providers.provider import Channel
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.ending import ending
@@ -34,13 +36,13 @@ from groundplane.kernel.telemetry import current_trace, trace_scope
 
 log = structlog.get_logger()
 
-FETCH_SECONDS = 0.5
+BATCH = 64
+GIVE_UP_SECONDS = 0.5
 ELSEWHERE_SECONDS = 1.0
-"""After which a task that is not ours to do is offered again."""
-PROGRESS_SECONDS_AT_LEAST = 1.0
+"""After which a task that is not ours to do, or for which there is no room here, is offered again."""
 PUBLISH_RETRY_SECONDS = 0.5
 
-Outcome = Literal["progress", "done", "failed"]
+Outcome = Literal["done", "failed"]
 
 
 class Envelope(BaseModel):
@@ -52,7 +54,7 @@ class Envelope(BaseModel):
 
 
 class Loop:
-    """The agent's work, while the lease is held. Give `run` one call per lease."""
+    """The agent's work, while the lease is held. Give `run` one call per lease, and `works` their tending all the time."""
 
     def __init__(
         self,
@@ -64,6 +66,7 @@ class Loop:
         channel: Channel,
         reporter: Reporter,
     ) -> None:
+        self.works = Works(bus, identity, reporter)
         self._bus = bus
         self._identity = identity
         self._drivers = drivers
@@ -71,34 +74,28 @@ class Loop:
         self._channel = channel
         self._reporter = reporter
         self._queues = Queues()
+        self._shares = Shares(per_host=identity.in_flight_per_host, of_network=identity.in_flight_of_network)
         self._running: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._room = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Take and carry out tasks until `stop` or the lease's end. Work that is not finished by then goes on."""
-        self._stopping = False
-        slots = asyncio.Semaphore(self._identity.in_flight)
-        subscription = await self._bus.js.pull_subscribe_bind(
-            consumer=task_consumer(self._identity.cluster_id), stream=TASKS_STREAM
-        )
+        """Take and carry out tasks until `stop`. Work that is not finished by then goes on."""
+        self._stopping.clear()
+        taking = asyncio.create_task(self._take())
+        stopped = asyncio.create_task(self._stopping.wait())
         try:
-            while not self._stopping and self._lease.held():
-                await slots.acquire()
-                message = await self._fetch(subscription)
-                if message is None:
-                    slots.release()
-                    continue
-                work = asyncio.create_task(self._see_through(message))
-                self._running.add(work)
-                work.add_done_callback(self._running.discard)
-                work.add_done_callback(lambda _work: slots.release())
+            await asyncio.wait({taking, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            with suppress(nats.errors.Error):
-                await subscription.unsubscribe()
+            for task in (taking, stopped):
+                task.cancel()
+            await asyncio.wait({taking, stopped})
+        if not taking.cancelled():
+            taking.result()
 
     def stop(self) -> None:
-        """Take no more tasks; `run` returns within FETCH_SECONDS."""
-        self._stopping = True
+        """Take no more tasks; `run` returns, and what was fetched and not begun is handed back."""
+        self._stopping.set()
 
     async def drain(self, seconds: float) -> None:
         """Give running work so long to finish, then give it up: its tasks come again, here or elsewhere."""
@@ -107,19 +104,44 @@ class Loop:
         for work in self._running:
             work.cancel()
         if self._running:
-            await asyncio.wait(self._running, timeout=FETCH_SECONDS)
+            await asyncio.wait(self._running, timeout=GIVE_UP_SECONDS)
 
-    async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> Msg | None:
-        """One task. One by one on purpose: nats-py's fetch of several holds the first back until the time is up."""
+    async def _take(self) -> None:
+        consumer = task_consumer(self._identity.cluster_id)
+        async with aclosing(self._bus.consume(TASKS_STREAM, consumer, batch=BATCH)) as lists:
+            async for messages in lists:
+                await self._begin_all(messages)
+
+    async def _begin_all(self, messages: Sequence[Msg]) -> None:
+        """As many as there is room for; the others wait a moment, and then not here."""
+        patience = time.monotonic() + ELSEWHERE_SECONDS
+        waiting = deque(messages)
         try:
-            (message,) = await subscription.fetch(1, timeout=FETCH_SECONDS)
-        except TimeoutError:
-            return None
-        except nats.errors.Error as error:
-            log.warning("tasks.not_fetched", error=repr(error))
-            await asyncio.sleep(PUBLISH_RETRY_SECONDS)
-            return None
-        return message
+            while waiting and await self._finds_room(patience):
+                self._begin(waiting.popleft())
+        finally:
+            with suppress(nats.errors.Error):
+                for message in waiting:
+                    await message.nak(delay=ELSEWHERE_SECONDS)
+
+    async def _finds_room(self, until: float) -> bool:
+        while len(self._running) >= self._identity.in_flight:
+            self._room.clear()
+            try:
+                async with asyncio.timeout(until - time.monotonic()):
+                    await self._room.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    def _begin(self, message: Msg) -> None:
+        work = asyncio.create_task(self._see_through(message))
+        self._running.add(work)
+        work.add_done_callback(self._end)
+
+    def _end(self, work: "asyncio.Task[None]") -> None:
+        self._running.discard(work)
+        self._room.set()
 
     async def _see_through(self, message: Msg) -> None:
         try:
@@ -141,35 +163,46 @@ class Loop:
             task = Task.model_validate_json(message.data)
         except ValidationError as error:
             return await self._refuse_unreadable(message, error)
-        if self._stopping or not self._lease.held():
+        if self._stopping.is_set() or not self._lease.held():
             return False
         if not self._drivers.serves(task.scope):
             return self._identity.clock() > task.not_after  # nobody may carry it out any more
         resource_ids = {_target(operation)[1] for operation in task.operations}
-        if self._queues.is_crowded(resource_ids):
-            return False  # or one slow resource would take all the slots
+        scopes = _scopes(task)
+        if self._queues.is_crowded(resource_ids) or self._shares.are_taken(scopes):
+            return False  # or one slow resource or host would take all the room
+        # Not taken back at the end: each task has a context of its own.
+        structlog.contextvars.bind_contextvars(task=str(task.id), fence=task.fence)
         context = TaskContext(self._lease, task.not_after, self._identity.clock)
-        with trace_scope(task.trace), structlog.contextvars.bound_contextvars(task=str(task.id), fence=task.fence):
-            async with self._beating(message, task, context), self._queues.turn(resource_ids):
-                return await self._carry_out(task, context)
+        with trace_scope(task.trace) as trace, self._queues.place(resource_ids) as place:
+            work = Work(message, task, scopes, context, place, trace)
+            with self.works.here(work):
+                return await self._carry_out(work)
 
-    async def _carry_out(self, task: Task, context: TaskContext) -> bool:
+    async def _carry_out(self, work: Work) -> bool:
+        """Wait for the turn, call the providers, report."""
+        task = work.task
         states: list[State] = []
         calls: list[Call] = []
-        fault = await self._operate(task, context, states, calls)
+        with self._shares.share(work.scopes):
+            await work.place.awake.wait()
+            fault = await self._operate(work, states, calls)
         if fault is not None and fault.code == "lease_lost":
             return False  # whoever holds the lease now gets the task
         outcome: Outcome = "failed" if fault else "done"
-        report = self._report(task, outcome, states=tuple(states), calls=tuple(calls), fault=fault)
+        report = self._report(task, outcome, states=tuple(states), calls=tuple(calls), fault=fault, started_at=work.started_at)
         return await self._say(report, f"{task.id}:{task.fence}:{outcome}")
 
-    async def _operate(self, task: Task, context: TaskContext, states: list[State], calls: list[Call]) -> Fault | None:
+    async def _operate(self, work: Work, states: list[State], calls: list[Call]) -> Fault | None:
         """Carry out the operations in order; answers the fault of the first that failed."""
-        left = (task.not_after - self._identity.clock()).total_seconds()
+        task, context = work.task, work.context
+        now = self._identity.clock()
         try:
             context.check()
-            async with asyncio.timeout(left) as limit:
+            work.started_at = now
+            async with asyncio.timeout((task.not_after - now).total_seconds()) as limit:
                 for operation in task.operations:
+                    context.check()
                     with _timed(operation, calls):
                         states.append(await self._drivers.carry_out(task.scope, operation, context, self._channel))
         except ProviderError as error:
@@ -182,30 +215,6 @@ class Loop:
             return _unexpected(error)
         return None
 
-    @asynccontextmanager
-    async def _beating(self, message: Msg, task: Task, context: TaskContext) -> AsyncIterator[None]:
-        beat = asyncio.create_task(self._beat(message, task, context))
-        try:
-            yield
-        finally:
-            beat.cancel()
-            await asyncio.gather(beat, return_exceptions=True)
-
-    async def _beat(self, message: Msg, task: Task, context: TaskContext) -> None:
-        """Keep the message ours, and say that the work goes on: on a period, and when the provider says so."""
-        number = 0
-        while not ending():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(context.moved.wait(), self._identity.progress_seconds)
-            context.moved.clear()
-            number += 1
-            # The message's own number of delivery is in it, or a second run's progress would be dropped as known.
-            delivery = message.metadata.num_delivered
-            with suppress(nats.errors.Error, TimeoutError):
-                await message.in_progress()
-                await self._reporter.say(self._report(task, "progress"), f"{task.id}:{task.fence}:progress:{delivery}:{number}")
-            await asyncio.sleep(PROGRESS_SECONDS_AT_LEAST)
-
     def _report(
         self,
         task: Task | Envelope,
@@ -214,6 +223,7 @@ class Loop:
         states: tuple[State, ...] = (),
         calls: tuple[Call, ...] = (),
         fault: Fault | None = None,
+        started_at: datetime | None = None,
     ) -> Report:
         return Report(
             task_id=task.id,
@@ -225,6 +235,7 @@ class Loop:
             calls=calls,
             fault=fault,
             trace=current_trace(),
+            started_at=started_at,
         )
 
     async def _say(self, report: Report, message_id: str) -> bool:
@@ -236,7 +247,8 @@ class Loop:
                 log.warning("report.not_sent", error=repr(error))
                 await asyncio.sleep(PUBLISH_RETRY_SECONDS)
             else:
-                log.info("task.reported", outcome=report.outcome, fault=report.fault and report.fault.code)
+                if report.fault:
+                    log.info("task.failed", fault=report.fault.code)
                 return True
         return False
 
@@ -251,6 +263,12 @@ class Loop:
         with trace_scope(envelope.trace):
             report = self._report(envelope, "failed", fault=fault)
             return await self._say(report, f"{envelope.id}:{envelope.fence}:failed")
+
+
+def _scopes(task: Task) -> set[Scope]:
+    """Whose engines the task needs: its host's, and the network's when it has something to do there."""
+    needs_network = any(_target(operation)[0] in NETWORK_KINDS for operation in task.operations)
+    return {task.scope, NETWORK_SCOPE} if needs_network else {task.scope}
 
 
 def _target(operation: Operation) -> tuple[SpecKind, UUID]:

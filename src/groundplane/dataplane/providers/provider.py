@@ -6,7 +6,9 @@ The laws, held by the conformance suite:
   and changes nothing; an equal one is carried out again. `remove` leaves a tombstone with its fence, so that a late
   `ensure` with a lower fence stays without effect; an `ensure` with a higher fence makes the resource anew.
 - Tombstones older than `TOMBSTONE_SECONDS` may be forgotten, since no task lives that long.
-- Before each change in the engine, `Context.check()` is called: it raises when the lease is lost or the task is too old.
+- Before each change in the engine, `Context.check()` is called: it raises when the lease is lost, or the task is too old
+  or stopped. A call to the engine that has begun is not interrupted; a provider that waits for something asks `check` now
+  and then, so that it does not wait for nothing.
 - Every engine error leaves as `ProviderError`, mapped in one table per provider.
 """
 
@@ -24,7 +26,10 @@ class Context(Protocol):
     """What a call is allowed to do and whom it tells."""
 
     def check(self) -> None:
-        """Raise ProviderError (`lease_lost`, `too_late`; both transient) unless the engine may still be touched."""
+        """Raise ProviderError unless the engine may still be touched. May be called from any thread, and costs nothing.
+
+        `lease_lost` and `too_late` are transient; `stopped` is permanent: the task's job is being cancelled.
+        """
 
     def progress(self, text: str) -> None:
         """Say that the work goes on; moves the idle deadline of the step."""

@@ -66,13 +66,13 @@ class _References:
 async def admit(creation: Creation, request: VmRequest) -> Sequence[VmSpec]:
     """Places the machines, and makes the volumes and ports that come with them by the same jobs."""
     found = await _look_up(creation, request)
-    await _take(creation, request, found)
+    _take(creation, request, found)
     wish = placement.Machine(
         vcpus=request.vcpus,
         memory_mib=request.memory_mib,
         volume_gib=request.root_volume.size_gib or 0,
         host_id=_host_of(found.disks),
-        cluster_id=next((each.cluster_id for each in (*found.ports, *found.networks) if each), None),
+        cluster_id=next((each.cluster_id for each in (*found.disks, *found.ports, *found.networks) if each), None),
     )
     shares = await placement.place_machines(creation.tx, [draft.id for draft in creation.drafts], wish)
     for draft, share in zip(creation.drafts, shares, strict=True):
@@ -180,7 +180,7 @@ def _user_data(creation: Creation, draft: Draft, request: VmRequest) -> str | No
     return format_id(SECRET_PREFIX, creation.manager.keep_secret(creation.tx, draft, request.user_data.encode()))
 
 
-async def _take(creation: Creation, request: VmRequest, found: _References) -> None:
+def _take(creation: Creation, request: VmRequest, found: _References) -> None:
     """Volumes and ports belong to one machine: a link that attaches them is unique.
 
     Raises OneOnlyError, TwiceError, InUseError.
@@ -192,16 +192,8 @@ async def _take(creation: Creation, request: VmRequest, found: _References) -> N
     for part in parts:
         if ids.count(part.id) > 1:
             raise TwiceError(f"{part.name} is named twice. Name each volume and each port once.")
-    if not parts:
-        return
-    row = await creation.tx.row(
-        """SELECT target_id, name FROM link JOIN resource ON resource.id = source_id
-           WHERE target_id = ANY($1::uuid[]) AND kind = 'vm' LIMIT 1""",
-        ids,
-    )
-    if row is not None:
-        name = next(part.name for part in parts if part.id == row["target_id"])
-        raise InUseError(f"{name} belongs to machine {row['name']}. Choose another one, or delete that machine first.")
+        if holder := store.holder_of(creation.tx, part):
+            raise InUseError(f"{part.name} belongs to machine {holder}. Choose another one, or delete that machine first.")
     creation.tx.refuse({"link_attachment": lambda _error: InUseError(
         "A volume or a port of the request was just given to another machine. Choose another one.")})  # fmt: skip
 

@@ -93,7 +93,7 @@ async def admit(creation: Creation, request: PortRequest) -> Sequence[PortSpec]:
     wishes = [Wish(NETWORK, request.network, "network")]
     wishes += [Wish(SECURITY_GROUP, name, "security_groups") for name in dict.fromkeys(request.security_groups)]
     network, *groups = await store.refer_all(creation.tx, creation.project_id, wishes)
-    subnet, addresses = await _claim_addresses(creation, await _subnets(creation, network, request), request.address)
+    subnet, addresses = await _claim_addresses(creation, network, request)
     group_ids = list(dict.fromkeys(group.id for group in groups))
     links = [(network.id, "network"), (subnet.id, "subnet"), *((group_id, "security_group") for group_id in group_ids)]
     specs = []
@@ -143,36 +143,48 @@ async def release(tx: Tx, resources: Sequence[Resource]) -> None:
 
 @dataclass(frozen=True)
 class _Subnet:
+    """A subnet that is held, so that nobody is given an address that was free before. The search begins at `next_host`."""
+
     id: UUID
     span: IPv4Network
     gateway: IPv4Address
+    next_host: int
 
 
-async def _subnets(creation: Creation, network: Resource, request: PortRequest) -> Sequence[_Subnet]:
-    """The subnet that is named, or all of the network's, oldest first."""
-    wanted = None
-    if request.subnet is not None:
-        wanted = await store.refer(creation.tx, SUBNET, creation.project_id, request.subnet, field="subnet")
-    rows = await creation.tx.fetch(
-        """SELECT subnet_id, spec FROM subnet_range JOIN resource ON resource.id = subnet_id
-           WHERE network_id = $1 AND wanted = 'present' AND ($2::uuid IS NULL OR subnet_id = $2) ORDER BY subnet_id""",
+async def _hold_subnet(
+    creation: Creation, network: Resource, named: UUID | None, *, after: UUID | None = None, around: IPv4Address | None = None
+) -> _Subnet | None:
+    """The one that is named, or the network's oldest after another, that has this address, if one is given."""
+    row = await creation.tx.row(
+        """SELECT subnet_id, next_host, spec FROM subnet_range JOIN resource ON resource.id = subnet_id
+           WHERE network_id = $1 AND wanted = 'present' AND ($2::uuid IS NULL OR subnet_id = $2)
+             AND ($3::uuid IS NULL OR subnet_id > $3) AND ($4::inet IS NULL OR range >>= $4)
+           ORDER BY subnet_id LIMIT 1 FOR UPDATE OF subnet_range""",
         network.id,
-        wanted.id if wanted else None,
+        named,
+        after,
+        around,
     )
-    if not rows:
-        raise NoSubnetError
-    specs = [(row["subnet_id"], SubnetSpec.model_validate(row["spec"])) for row in rows]
-    return [_Subnet(subnet_id, IPv4Network(spec.cidr), IPv4Address(spec.gateway)) for subnet_id, spec in specs]
+    if row is None:
+        return None
+    spec = SubnetSpec.model_validate(row["spec"])
+    return _Subnet(row["subnet_id"], IPv4Network(spec.cidr), IPv4Address(spec.gateway), row["next_host"])
 
 
 async def _claim_addresses(
-    creation: Creation, subnets: Sequence[_Subnet], wanted: str | None
+    creation: Creation, network: Resource, request: PortRequest
 ) -> tuple[_Subnet, Sequence[tuple[IPv4Address, str]]]:
     """The first subnet with room for all, and an address and a MAC for each draft, written behind.
 
-    Raises AddressOutsideError, AddressTakenError, NoAddressError.
+    Raises NoSubnetError, AddressOutsideError, AddressTakenError, NoAddressError.
     """
-    subnet, addresses = await _choose(creation, subnets, IPv4Address(wanted) if wanted else None)
+    named = None
+    if request.subnet is not None:
+        named = (await store.refer(creation.tx, SUBNET, creation.project_id, request.subnet, field="subnet")).id
+    if request.address is not None:
+        subnet, addresses = await _given_address(creation, network, named, IPv4Address(request.address))
+    else:
+        subnet, addresses = await _choose(creation, network, named)
     claimed = [(address, _new_mac()) for address in addresses]
     for draft, (address, mac) in zip(creation.drafts, claimed, strict=True):
         creation.tx.insert("address", {"subnet_id": subnet.id, "address": str(address), "port_id": draft.id, "mac": mac})
@@ -181,18 +193,23 @@ async def _claim_addresses(
     return subnet, claimed
 
 
-async def _choose(
-    creation: Creation, subnets: Sequence[_Subnet], wanted: IPv4Address | None
+async def _given_address(
+    creation: Creation, network: Resource, named: UUID | None, address: IPv4Address
 ) -> tuple[_Subnet, Sequence[IPv4Address]]:
-    if wanted is not None:
-        subnet = next((each for each in subnets if wanted in each.span), subnets[0])
-        address = _within(subnet, wanted)
-        await _hold_cursor(creation.tx, subnet)
-        return subnet, [address]
-    for subnet in subnets:
-        addresses = await _free_addresses(creation.tx, subnet, len(creation.drafts))
-        if addresses:
+    subnet = await _hold_subnet(creation, network, named, around=address) or await _hold_subnet(creation, network, named)
+    if subnet is None:
+        raise NoSubnetError
+    return subnet, [_within(subnet, address)]
+
+
+async def _choose(creation: Creation, network: Resource, named: UUID | None) -> tuple[_Subnet, Sequence[IPv4Address]]:
+    subnet = await _hold_subnet(creation, network, named)
+    if subnet is None:
+        raise NoSubnetError
+    while subnet is not None:
+        if addresses := await _free_addresses(creation.tx, subnet, len(creation.drafts)):
             return subnet, addresses
+        subnet = await _hold_subnet(creation, network, named, after=subnet.id)
     raise NoAddressError
 
 
@@ -201,12 +218,6 @@ def _within(subnet: _Subnet, address: IPv4Address) -> IPv4Address:
     if address not in span or address in {subnet.gateway, span.network_address, span.broadcast_address}:
         raise AddressOutsideError(f"{address} is not a host address of {span}, or is its gateway. Choose another one.")
     return address
-
-
-async def _hold_cursor(tx: Tx, subnet: _Subnet) -> int:
-    """Where the search begins. Held while addresses are chosen, so that nobody is given one that was free before."""
-    start: int = await tx.value("SELECT next_host FROM subnet_range WHERE subnet_id = $1 FOR UPDATE", subnet.id)
-    return start
 
 
 # A subquery for each address, and not an anti-join, which might read all that the subnet has given away.
@@ -221,10 +232,9 @@ _LOOK_AHEAD = 8
 
 async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4Address]:
     """`count` free addresses, or none. They are handed out in a circle, so that a freed one rests for long."""
-    start = await _hold_cursor(tx, subnet)
     first, hosts = subnet.span.network_address, subnet.span.num_addresses - 2
     found: list[int] = []
-    width, unseen = count + _LOOK_AHEAD, hosts
+    start, width, unseen = subnet.next_host, count + _LOOK_AHEAD, hosts
     while len(found) < count and unseen > 0:
         end = min(start + min(width, unseen) - 1, hosts)
         rows = await tx.fetch(_FREE, subnet.id, start, end, first, subnet.gateway, count - len(found))
@@ -232,7 +242,7 @@ async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4A
         start, width, unseen = end % hosts + 1, width * _LOOK_AHEAD, unseen - (end - start + 1)
     if len(found) < count:
         return []
-    await tx.execute("UPDATE subnet_range SET next_host = $2 WHERE subnet_id = $1", subnet.id, found[-1] % hosts + 1)
+    tx.behind("UPDATE subnet_range SET next_host = {1} WHERE subnet_id = {0}", subnet.id, found[-1] % hosts + 1)
     return [first + host for host in found]
 
 

@@ -67,7 +67,7 @@ async def admit(creation: Creation, request: VolumeRequest) -> Sequence[VolumeSp
         if image is not None:
             draft.links.append((image.id, "source"))
     if image is not None:
-        await _will_be_copied(tx, image, {share.pool_id for share in shares})
+        _will_be_copied(tx, image, {share.pool_id for share in shares})
     spec = VolumeSpec(size_gib=request.size_gib, image=IMAGE.public_id(image.id) if image else None)
     return [spec for _ in creation.drafts]
 
@@ -82,10 +82,10 @@ async def _image(creation: Creation, request: VolumeRequest) -> Resource:
     return image
 
 
-async def _will_be_copied(tx: Tx, image: Resource, pool_ids: Collection[UUID]) -> None:
+def _will_be_copied(tx: Tx, image: Resource, pool_ids: Collection[UUID]) -> None:
     """Write down which pools may hold a copy of the image, before the first volume there is asked for."""
-    await tx.execute(
-        "INSERT INTO image_copy (image_id, pool_id) SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING",
+    tx.behind(
+        "INSERT INTO image_copy (image_id, pool_id) SELECT {0}, unnest({1}::uuid[]) ON CONFLICT DO NOTHING",
         image.id,
         sorted(pool_ids),
     )

@@ -17,7 +17,7 @@ def draw(engine: SimulatedEngine, verb: Verb, key: Key) -> Drawn:
 
 async def change(engine: SimulatedEngine, context: Context, key: Key, fence: int, *, drawn: Drawn, work: Work) -> State:
     """Carry out `work` on what is found under `key`, in one transaction. Raises `stale_fence` and what `work` raises."""
-    await drawn.strike_before()
+    await drawn.strike_before(context.check)
     with engine.transaction():
         found = engine.find_newer_than_none(key, fence)
         context.check()

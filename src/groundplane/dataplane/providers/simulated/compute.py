@@ -32,10 +32,11 @@ class SimulatedCompute:
         """
         key = Key(self._scope, "vm", spec.id)
         drawn = draw(self._engine, "ensure", key)
-        found = self._engine.find_newer_than_none(key, fence)
-        if spec.seed.user_data_secret_id is not None and not (found and found.present):
-            context.check()
-            await channel.secret(spec.seed.user_data_secret_id)
+        if spec.seed.user_data_secret_id is not None:
+            found = self._engine.find_newer_than_none(key, fence)
+            if not (found and found.present):
+                context.check()
+                await channel.secret(spec.seed.user_data_secret_id)
 
         def hold(row: Resource | None) -> State:
             return self._hold(key, row, spec, fence)

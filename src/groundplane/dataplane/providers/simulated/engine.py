@@ -27,6 +27,7 @@ from groundplane.dataplane.providers.simulated.injections import Injections
 
 BUSY_SECONDS = 30
 EVENTS_KEPT = 50_000
+EVENTS_DROPPED_AT_ONCE = 1_000
 
 Observed = dict[str, JsonValue]
 
@@ -198,7 +199,9 @@ class SimulatedEngine:
         if self.injections.draw("event", state.kind, scope, str(state.id)).lost_event:
             return
         cursor = self._database.execute("INSERT INTO event (scope, state) VALUES (?, ?)", (scope, state.model_dump_json()))
-        self._database.execute("DELETE FROM event WHERE sequence <= ?", ((cursor.lastrowid or 0) - EVENTS_KEPT,))
+        sequence = cursor.lastrowid or 0
+        if sequence % EVENTS_DROPPED_AT_ONCE == 0:
+            self._database.execute("DELETE FROM event WHERE sequence <= ?", (sequence - EVENTS_KEPT,))
 
     def listeners(self, scope: str, kinds: tuple[SpecKind, ...]) -> Listeners:
         """A view's own part of the event feed."""
@@ -267,8 +270,18 @@ class SimulatedEngine:
         return found
 
     def _update(self, found: Resource, observed: Observed, boots: int | None = None) -> None:
-        boots = found.boots if boots is None else boots
-        self._write(found.key, found.fence, spec=found.spec, observed=observed, boots=boots)
+        self._database.execute(
+            "UPDATE resource SET observed = ?, boots = ?, changed_at = ? WHERE kind = ? AND id = ? AND scope = ? AND pool = ?",
+            (
+                json.dumps(observed),
+                found.boots if boots is None else boots,
+                self._clock(),
+                found.key.kind,
+                str(found.key.id),
+                found.key.scope,
+                found.key.pool,
+            ),
+        )
 
     def _write(
         self,

@@ -6,6 +6,8 @@ import os
 import random
 import signal
 import sqlite3
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 from uuid import UUID
@@ -15,6 +17,13 @@ from groundplane.contracts.specs import SpecKind
 
 Effect = Literal["error", "error_after", "crash_before", "crash_after", "hang", "latency", "lost_event"]
 Verb = Literal["ensure", "remove", "observe", "facts", "console_log", "event"]
+
+CHECK_SECONDS = 0.2
+"""How long a call that waits does not look whether it still should."""
+
+
+def _go_on() -> None:
+    """The check of a call that nobody can stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +67,12 @@ class Drawn:
     crash_after: bool = False
     lost_event: bool = False
 
-    async def strike_before(self) -> None:
-        """What happens before the change: wait, die or raise."""
-        if self.seconds:
-            await asyncio.sleep(self.seconds)
+    async def strike_before(self, check: Callable[[], None] = _go_on) -> None:
+        """What happens before the change: wait, die or raise. `check` is asked while it waits, and may raise."""
+        end = time.monotonic() + self.seconds
+        while (left := end - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, CHECK_SECONDS))
+            check()
         if self.crash_before:
             _die()
         if self.before is not None:
