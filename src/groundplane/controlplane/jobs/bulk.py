@@ -15,6 +15,8 @@ LOOK_SECONDS = 2.0
 async def gather(tx: Tx, job: Job) -> Move:
     """Wait for the children. One that failed makes the parent fail, after all have ended."""
     states = await jobs.children(tx, job.id)
+    if states.get("PENDING"):  # held by a traffic rule: what has not begun cannot be late
+        job.deadline = tx.now + GATHER.deadline
     total, ended = sum(states.values()), states.get("SUCCEEDED", 0) + states.get("FAILED", 0)
     if ended < total or not total:  # at its start they are still to come, in the same transaction
         return Wait(LOOK_SECONDS)
