@@ -1,9 +1,10 @@
 # The one front door for people. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test check bench
+.PHONY: help setup up down demo test chaos check bench
 
 PYTHON := .venv/bin/python
+SECONDS := 600
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +23,9 @@ demo: setup ## Show the main job, from nothing to a virtual machine and back
 
 test: setup ## Run all tests, those with the real engines included where they can run
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+chaos: setup ## Kill and disturb everything for ten minutes (SECONDS=, SEED=); nothing may be lost, doubled or stuck
+	@$(PYTHON) -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 check: setup ## Lint, types, import rules, generated files unchanged
 	$(PYTHON) -m ruff check .

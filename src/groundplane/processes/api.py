@@ -20,6 +20,7 @@ from groundplane.controlplane.gateway.kinds import kind_router
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
 from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
 from groundplane.controlplane.identity import Tokens
 from groundplane.controlplane.resources.manager import ResourceManager
@@ -98,6 +99,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             why_router(services, of["ops"]),
             job_router(services, ""),
             ops_router(services),
+            traffic_router(services),
         ],
         "common": [identity_router(services), kind_router(services, of["common"]), why_router(services, of["common"])],
         "agent": [agent_router(services)],

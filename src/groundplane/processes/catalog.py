@@ -1,7 +1,11 @@
 """The one place that lists the kinds, and puts together what all processes of the control plane share."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from uuid import UUID
+
+import nats.errors
+import structlog
 
 from groundplane.contracts.tasks import Stop, Task, stop_subject, task_subject
 from groundplane.controlplane.compute.ssh_key import SSH_KEY
@@ -28,6 +32,8 @@ from groundplane.controlplane.storage.volume import VOLUME
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.secrets import SecretBox
 from groundplane.kernel.settings import Settings
+
+log = structlog.get_logger()
 
 KINDS: tuple[Kind, ...] = (
     ORGANIZATION,
@@ -73,14 +79,23 @@ def build_platform(settings: Settings, outbox: Outbox) -> Platform:
 
 @dataclass(frozen=True)
 class BusOutbox:
-    """The way to the agents over the bus."""
+    """The way to the agents over the bus. Nobody waits until a task is stored: the job's row asks again if it is not."""
 
     bus: Bus
+    _under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def ask(self, task: Task) -> None:
-        """Store the task in its stream."""
+        """Send the task to its stream."""
+        sending = asyncio.create_task(self._send(task))
+        self._under_way.add(sending)
+        sending.add_done_callback(self._under_way.discard)
+
+    async def _send(self, task: Task) -> None:
         subject = task_subject(task.cluster_id, task.scope)
-        await self.bus.publish(subject, task.model_dump_json().encode(), f"{task.id}:{task.fence}")
+        try:
+            await self.bus.publish(subject, task.model_dump_json().encode(), f"{task.id}:{task.fence}")
+        except (nats.errors.Error, TimeoutError) as error:
+            log.warning("task.not_sent", task=str(task.id), error=repr(error))
 
     async def stop(self, cluster_id: UUID, stop: Stop) -> None:
         """Tell all of the cluster's agents; whoever has the task heeds it."""

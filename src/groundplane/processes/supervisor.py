@@ -162,7 +162,7 @@ class Supervisor:
             if life is None or not isinstance(service, Service):
                 doomed.append((ref, signal.SIGTERM))
             elif service.adopt and digest == service.digest and life.ref is None and service.fits(ref):
-                life.ref, life.adopted = ref, True
+                life.ref, life.adopted, life.since = ref, True, time.time()
                 log.info("%s: adopting pid %d", name, ref.pid)
             else:
                 doomed.append((ref, service.stop_signal))

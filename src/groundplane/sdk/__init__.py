@@ -30,6 +30,7 @@ from groundplane.sdk.records import (
     WhyEntry,
 )
 from groundplane.sdk.retries import Retries
+from groundplane.sdk.traffic import TrafficRule
 
 __all__ = [
     "ApiError",
@@ -60,6 +61,7 @@ __all__ = [
     "Retries",
     "RoleBinding",
     "Tenant",
+    "TrafficRule",
     "Usage",
     "User",
     "WaitTimeoutError",

@@ -12,6 +12,7 @@ from groundplane.sdk.oversight import PlatformOversight, ProjectOversight
 from groundplane.sdk.records import User
 from groundplane.sdk.retries import Retries
 from groundplane.sdk.session import Call, Session
+from groundplane.sdk.traffic import TrafficRules
 
 _TENANT = "/api/tenant/v1"
 _OPS = "/api/ops/v1"
@@ -84,6 +85,7 @@ class Operations(PlatformOversight):
         self.hosts = Collection(session, f"{_OPS}/hosts")
         self.pools = Collection(session, f"{_OPS}/pools")
         self.jobs = Jobs(session, _OPS)
+        self.traffic_rules = TrafficRules(session, f"{_OPS}/traffic-rules")
 
 
 class Common:

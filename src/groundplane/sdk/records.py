@@ -218,6 +218,7 @@ class Job:
 
     verb     create, update, delete, correct or bulk
     undoing  it was cancelled, and what it had done is being undone
+    held     why it has not begun, if a rule of the operators holds it: rule_id, action, reason, until
     links    where what belongs to it is read: self, resource, parent, children
     steps    its history, and `errors` every fault that it met, in order; both only when it was read by itself
     """
@@ -244,6 +245,7 @@ class Job:
     undoing: bool
     parent_id: str | None
     links: Mapping[str, str | None] = field(repr=False)
+    held: Json | None = None
     steps: tuple[JobStep, ...] = field(default=(), repr=False)
     errors: tuple[JobFault, ...] = field(default=(), repr=False)
 
@@ -278,6 +280,7 @@ class Job:
             undoing=body["undoing"],
             parent_id=body.get("parent_id"),
             links=body["links"],
+            held=body.get("held"),
             steps=tuple(JobStep.from_json(each) for each in body.get("steps") or ()),
             errors=tuple(JobFault.from_json(each) for each in body.get("errors") or ()),
         )

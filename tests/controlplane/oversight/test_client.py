@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pytest
@@ -215,3 +216,26 @@ async def test_a_refusal_names_the_field(client: Client, api: Api) -> None:
     assert (caught.value.status, caught.value.code) == (422, "invalid_request")
     assert [each.pointer for each in caught.value.errors] == ["/spec/colour"]
     assert caught.value.request_id
+
+
+async def test_an_operator_slows_a_tenant_and_lets_it_go_again(api: Api, client: Client) -> None:
+    rules, expires_at = client.ops.traffic_rules, datetime.now(UTC) + timedelta(hours=1)
+    made = await asyncio.to_thread(
+        lambda: rules.create("concurrency", limit=1, kind="network", organization="it", reason="Busy.", expires_at=expires_at)
+    )
+    assert (made.action, made.limit, made.kind, made.verbs) == ("concurrency", 1, "network", ["create", "update"])
+    networks = client.tenant(PROJECT.public_id(api.cloud.project_id)).networks
+    await asyncio.to_thread(networks.create, "first")
+    second = await asyncio.to_thread(networks.create, "second")
+    assert second.job is not None
+    job = await asyncio.to_thread(client.ops.jobs.get, second.job.id)
+    assert job.held is not None
+    assert (job.state, job.held["rule_id"], job.held["reason"]) == ("PENDING", made.id, "Busy.")
+    assert [each.held_jobs for each in await taken(rules.list)] == [1]
+
+    changed = await asyncio.to_thread(lambda: rules.update(made.id, limit=2, reason="Less busy."))
+    assert await asyncio.to_thread(rules.get, made.id) == changed
+    assert (await asyncio.to_thread(rules.delete, made.id)).id == made.id
+    with pytest.raises(ApiError) as gone:
+        await asyncio.to_thread(rules.get, made.id)
+    assert gone.value.status == 404

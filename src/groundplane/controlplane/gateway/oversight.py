@@ -19,6 +19,7 @@ from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, path_s
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import JOB_PREFIX, USER_PREFIX, View, public
+from groundplane.controlplane.jobs.traffic import RULE_PREFIX
 from groundplane.controlplane.resources import quota
 from groundplane.controlplane.resources.fields import Strict
 from groundplane.controlplane.resources.organization import ORGANIZATION
@@ -323,6 +324,7 @@ _OTHER_PREFIXES = {
     "job": JOB_PREFIX,
     "drift": DRIFT_PREFIX,
     "report": REPORT_PREFIX,
+    "traffic_rule": RULE_PREFIX,
 }
 
 

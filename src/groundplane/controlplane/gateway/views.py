@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.jobs.job import Job
+from groundplane.controlplane.jobs.traffic import RULE_PREFIX
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
@@ -132,7 +133,8 @@ def job_reference(job: Job | None) -> dict[str, Any] | None:
 class JobStep(View):
     """One line of a job's history.
 
-    `what`: entered, asked, unanswered, reported, retrying, retry_requested, cancelling, undoing, step_error, succeeded, failed.
+    `what`: entered, asked, unanswered, reported, retrying, retry_requested, cancelling, undoing, step_error, held, released,
+    succeeded, failed.
     """
 
     at: datetime
@@ -162,6 +164,15 @@ class JobError(View):
     message: str
 
 
+class JobHold(View):
+    """Why a job has not begun: a rule of the operators holds it, until the rule ends or lets it through, in its turn."""
+
+    rule_id: str
+    action: Literal["pause", "rate", "concurrency"]
+    reason: str
+    until: datetime | None = Field(description="When the rule expires; the job looks again then, or sooner if there is room.")
+
+
 class JobView(View):
     """One attempt at what is wanted of a resource; or, with verb `bulk`, the parent of many."""
 
@@ -185,6 +196,7 @@ class JobView(View):
     started_at: datetime | None
     ended_at: datetime | None
     cancel_requested_at: datetime | None
+    held: JobHold | None = Field(description="The traffic rule that keeps the job from beginning.")
     undoing: bool = Field(description="It was cancelled, and what it had done is being undone.")
     parent_id: str | None
     links: JobLinks
@@ -222,6 +234,7 @@ def job_view(kinds: Mapping[str, Kind], job: Job, history: Sequence[Row] = ()) -
         "started_at": job.started_at,
         "ended_at": job.ended_at,
         "cancel_requested_at": job.cancel_requested_at,
+        "held": _hold_view(job),
         "undoing": job.undoing,
         "parent_id": public(JOB_PREFIX, job.parent_id),
         "links": _links(kinds, job),
@@ -232,6 +245,13 @@ def job_view(kinds: Mapping[str, Kind], job: Job, history: Sequence[Row] = ()) -
             if row["what"] in {"retrying", "failed"} and row["detail"].get("fault")
         ],
     }
+
+
+def _hold_view(job: Job) -> dict[str, Any] | None:
+    if job.held is None:
+        return None
+    rule_id = format_id(RULE_PREFIX, UUID(str(job.held["rule"])))
+    return {"rule_id": rule_id, "action": job.held["action"], "reason": job.held["reason"], "until": job.next_at}
 
 
 def _links(kinds: Mapping[str, Kind], job: Job) -> dict[str, str | None]:

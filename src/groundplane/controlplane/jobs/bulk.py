@@ -17,6 +17,8 @@ async def gather(tx: Tx, job: Job) -> Move:
     if tx.pending("job", job.id) is not None:  # it is being made, and its children after it
         return Wait(LOOK_SECONDS)
     states = await jobs.children(tx, job.id)
+    if states.get("PENDING"):  # held by a traffic rule: what has not begun cannot be late
+        job.deadline = tx.now + GATHER.deadline
     total, ended = sum(states.values()), states.get("SUCCEEDED", 0) + states.get("FAILED", 0)
     if ended < total or not total:  # at its start they are still to come, in the same transaction
         return Wait(LOOK_SECONDS)

@@ -1,6 +1,7 @@
 """The worker's two loops for jobs: look at those whose time has come, and apply what agents report, in batches."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,6 +10,7 @@ import structlog
 
 from groundplane.contracts.reports import MESSAGE, Heartbeat, InventoryChunk, Report, Sighting
 from groundplane.controlplane.jobs import job as jobs
+from groundplane.controlplane.jobs import traffic
 from groundplane.controlplane.jobs.engine import Engine
 from groundplane.controlplane.jobs.job import COLUMNS, Job
 from groundplane.kernel.database import Database, RetryableDatabaseError, Tx
@@ -16,6 +18,7 @@ from groundplane.kernel.database import Database, RetryableDatabaseError, Tx
 log = structlog.get_logger()
 
 DUE_AT_ONCE = 100
+FORGET_SECONDS = 60.0
 M = TypeVar("M")
 
 
@@ -23,7 +26,7 @@ async def resume_due(database: Database, engine: Engine) -> int:
     """Move every job whose time has come, each in its own savepoint; answers how many there were."""
     async with database.transaction() as tx:
         rows = await tx.fetch(
-            f"""SELECT {COLUMNS} FROM job WHERE ended_at IS NULL AND next_at <= now()
+            f"""SELECT {COLUMNS} FROM job WHERE ended_at IS NULL AND held IS NULL AND next_at <= now()
                 ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED""",  # noqa: S608  # our own columns
             DUE_AT_ONCE,
         )
@@ -44,10 +47,39 @@ async def _resume(tx: Tx, engine: Engine, job: Job) -> None:
         jobs.note(tx, job, "step_error")
 
 
+async def release_held(database: Database, engine: Engine) -> int:
+    """Let held jobs begin as far as traffic rules let them now, the oldest first; how many do. `resume_due` runs them."""
+    async with database.transaction() as tx:
+        held = await traffic.next_in_turn(tx)
+        if held:
+            await engine.traffic.forget()  # a rule that was ended a moment ago holds nobody
+        return sum([await engine.release(tx, job) for job in held])
+
+
+async def _release_held(database: Database, engine: Engine) -> None:
+    """`release_held`, of which no defect may keep other jobs from moving."""
+    try:
+        await release_held(database, engine)
+    except RetryableDatabaseError:
+        raise
+    except Exception:
+        log.exception("traffic.round_failed")
+
+
+async def _forget_rules(database: Database) -> None:
+    async with database.transaction() as tx:
+        await traffic.forget_expired(tx)
+
+
 async def run_due(database: Database, engine: Engine, *, seconds: float = 0.2) -> None:
-    """`resume_due` for ever."""
+    """`release_held` and `resume_due` for ever."""
+    forget_at = 0.0
     while True:
         try:
+            if time.monotonic() >= forget_at:
+                await _forget_rules(database)
+                forget_at = time.monotonic() + FORGET_SECONDS
+            await _release_held(database, engine)
             found = await resume_due(database, engine)
         except RetryableDatabaseError as error:
             log.warning("jobs.database", error=repr(error))

@@ -6,7 +6,7 @@ Everything happens in a caller's transaction; what goes to the bus goes after it
 
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -16,10 +16,11 @@ from groundplane.contracts.reports import Report, State
 from groundplane.contracts.tasks import Ensure, Operation, Remove, Stop, Task
 from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.jobs.job import Job, Verb
+from groundplane.controlplane.jobs.traffic import RULE_PREFIX, Rule, Traffic
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Done, Fail, Go, Move, Wait, Want, Workflow, Workflows
 from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import ConflictError, NotFoundError
-from groundplane.kernel.ids import new_id
+from groundplane.kernel.ids import format_id, new_id
 from groundplane.kernel.telemetry import current_trace, trace_scope
 
 MOVES_AT_ONCE = 50
@@ -110,9 +111,13 @@ class Engine:
     workflows: Workflows
     resources: ResourceStates
     outbox: Outbox
+    traffic: Traffic = field(default_factory=Traffic)
 
     async def start(self, tx: Tx, wish: Start) -> Job:
-        """Make a job, claim the change of all that it touches, and run it up to its first ask."""
+        """Make a job, claim the change of all that it touches, and run it up to its first ask, unless a traffic rule holds it.
+
+        Raises RejectedByRuleError.
+        """
         job = Job(
             id=new_id(),
             workflow=wish.workflow.name,
@@ -132,11 +137,27 @@ class Engine:
             trace=current_trace(),
             created_at=tx.now,
         )
+        rule = await self.traffic.admit(tx, job)
         jobs.insert(tx, job)
         jobs.claim(tx, job, wish.touching)
         jobs.note(tx, job, "entered")
-        await self._alone(tx, job, self._run)
+        if rule is None:
+            await self._alone(tx, job, self._run)
+        else:
+            self._keep_waiting(tx, job, rule)
         return job
+
+    async def release(self, tx: Tx, job: Job) -> bool:
+        """Let a held job begin, if every rule lets it. Its row is locked by the caller; whoever looks at due jobs runs it."""
+        with trace_scope(job.trace):
+            rule = await self.traffic.holder(tx, job)
+            if rule is None:
+                job.held, job.next_at, job.deadline = None, tx.now, tx.now + _allowance(job)
+                jobs.save(tx, job)
+                jobs.note(tx, job, "released")
+            elif job.held is None or job.held["rule"] != str(rule.id):
+                self._keep_waiting(tx, job, rule)
+        return rule is None
 
     async def supersede(self, tx: Tx, job_id: UUID, *, reason: str) -> None:
         """End a job, if it has not ended: a newer wish takes its place. The next ask outfences its work."""
@@ -196,6 +217,13 @@ class Engine:
         jobs.note(tx, job, "retry_requested")
         return job
 
+    def _keep_waiting(self, tx: Tx, job: Job, rule: Rule) -> None:
+        """The job waits for a rule: at most until that expires. Only from then on can it be late."""
+        job.deadline, job.next_at = rule.expires_at + _allowance(job), rule.expires_at
+        job.held = {"rule": str(rule.id), "action": rule.action, "reason": rule.reason}
+        jobs.save(tx, job)
+        jobs.note(tx, job, "held", rule=format_id(RULE_PREFIX, rule.id), reason=rule.reason, until=rule.expires_at)
+
     # One job's next move.
 
     async def _alone(self, tx: Tx, job: Job, move: Callable[["Turn", Job], Awaitable[None]]) -> None:
@@ -252,7 +280,7 @@ class Engine:
 
     async def _run(self, turn: "Turn", job: Job) -> None:
         workflow = self._workflow(job)
-        job.state = "RUNNING"
+        job.state, job.held = "RUNNING", None
         job.started_at = job.started_at or turn.tx.now
         for _ in range(MOVES_AT_ONCE):
             move: Move = await workflow.steps[job.step](turn.tx, job)
@@ -321,7 +349,7 @@ class Engine:
         shown = _cancelled() if fault is None and job.undoing else fault
         job.state = "FAILED" if shown else "SUCCEEDED"
         job.error = shown.model_dump() if shown else None
-        job.ask, job.ask_fence, job.next_at, job.step_deadline = None, None, None, None
+        job.ask, job.ask_fence, job.next_at, job.step_deadline, job.held = None, None, None, None, None
         job.ended_at = turn.tx.now
         jobs.save(turn.tx, job)
         jobs.note(turn.tx, job, job.state.lower(), **({"fault": shown.model_dump()} if shown else {}))
@@ -384,6 +412,11 @@ def _operation(want: Want, fence: int) -> Operation:
     if isinstance(want, Absent):
         return Remove(fence=fence, kind=want.kind, id=want.id, pool=want.pool)
     return Ensure(fence=fence, spec=want)
+
+
+def _allowance(job: Job) -> timedelta:
+    """How long a job that has not begun may take, once it does."""
+    return job.deadline - (job.next_at or job.created_at)
 
 
 def _earliest(*moments: datetime | None) -> datetime:

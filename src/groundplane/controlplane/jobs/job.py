@@ -16,7 +16,8 @@ Verb = Literal["create", "update", "delete", "correct", "bulk"]
 class Job:
     """One attempt at what is wanted. Mutable while its row lock is held.
 
-    Once it is to be cancelled, `undo_workflow` says what undoes it, and `undoing` that this has begun.
+    Once it is to be cancelled, `undo_workflow` says what undoes it, and `undoing` that this has begun. `held`, of a job that a
+    traffic rule keeps from beginning: {rule, action, reason}; `next_at` is then the rule's expiry.
     """
 
     id: UUID
@@ -49,6 +50,7 @@ class Job:
     undo_workflow: str | None = None
     undo_version: int | None = None
     undoing: bool = False
+    held: dict[str, Any] | None = None
 
     @classmethod
     def from_row(cls, row: Row) -> "Job":
@@ -66,7 +68,7 @@ COLUMNS = ", ".join(f"job.{name}" for name in _NAMES)
 _MOVING = (
     "state", "step", "attempt", "data", "ask", "ask_fence", "next_at", "step_deadline", "deadline", "error", "started_at",
     "ended_at", "cancel_requested_at", "undo_workflow", "undo_version", "undoing",
-    "cluster_id",
+    "cluster_id", "held",
 )  # fmt: skip
 
 

@@ -198,6 +198,8 @@ class ResourceManager:
         if job is None:
             raise JobNotFoundError
         if job.ended_at is None:
+            if job.held is not None:
+                raise NotRetryableError(f"The job has not begun: the operators hold it up. {job.held['reason']}")
             if job.state != "RETRYING":
                 raise NotRetryableError(f"The job is {job.state}: it is at work already. Wait for it, or cancel it.")
             return await self.engine.retry_now(tx, job)

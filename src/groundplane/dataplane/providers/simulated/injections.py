@@ -130,6 +130,10 @@ class Injections:
         """Take back one injection, or all."""
         self._database.execute("DELETE FROM injection WHERE ?1 IS NULL OR id = ?1", (injection_id,))
 
+    def remaining(self) -> dict[int, int | None]:
+        """How many calls each injection has still to hit, by the row's id; None: no end."""
+        return {row["id"]: row["remaining"] for row in self._database.execute("SELECT id, remaining FROM injection")}
+
     def draw(self, verb: Verb, kind: str | None, scope: str, resource_id: str | None) -> Drawn:
         """What strikes this call; counts it against the rows that hit."""
         rows = self._database.execute(_MATCHING, (verb, kind, scope, resource_id)).fetchall()
