@@ -5,6 +5,7 @@ The routes of kinds follow from their declarations; a new kind needs only an exa
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -111,6 +112,8 @@ class Prepared:
             return {"json": body}
         if "labels" in body or "spec" in body:
             return {"json": body | {"labels": {"other": "yes"}}}
+        if "reason" in body:
+            return {"json": body | {"reason": "Another one."}}
         return {"json": {name: value + 1 if isinstance(value, int) else f"{value}x" for name, value in body.items()}}
 
 
@@ -192,6 +195,15 @@ def _binding(path: str, role: str) -> Prepare:
     return prepare
 
 
+async def _soon(_api: Api) -> dict[str, str]:
+    return {"expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+
+
+async def _rule(api: Api) -> dict[str, str]:
+    body = _RULE | await _soon(api)
+    return {"rule_id": (await api.call("POST", _RULES, json=body)).json()["id"]}
+
+
 def _jobs(where: str) -> list[Mutation]:
     return [
         Mutation("POST", f"{where}/jobs/{{job_id}}/cancel", _running_job),
@@ -202,6 +214,8 @@ def _jobs(where: str) -> list[Mutation]:
 _USERS = "/api/common/v1/users"
 _BINDINGS = "/api/common/v1/role-bindings"
 _ORGANIZATION_BINDINGS = "/api/common/v1/organizations/{organization_id}/role-bindings"
+_RULES = "/api/ops/v1/traffic-rules"
+_RULE: Json = {"action": "pause", "reason": "Maintenance."}
 _IMAGES = "/api/tenant/v1/projects/{project_id}/images"
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -210,6 +224,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     *_jobs("/api/tenant/v1/projects/{project_id}"),
     *_jobs("/api/ops/v1"),
     Mutation("PUT", "/api/ops/v1/projects/{project_id}/quota", _nothing, {"vms": 5}),
+    Mutation("POST", _RULES, _soon, _RULE | {"expires_at": "{expires_at}"}),
+    Mutation("PATCH", f"{_RULES}/{{rule_id}}", _rule, {"reason": "Still maintenance."}),
+    Mutation("DELETE", f"{_RULES}/{{rule_id}}", _rule),
     Mutation("POST", _USERS, _nothing, {"email": "ann@example.org", "name": "Ann", "password": "correct horse battery"}),
     Mutation("POST", f"{_USERS}/{{user_id}}/disable", _user),
     Mutation("POST", _BINDINGS, _user, {"user": "{user_id}", "role": "admin"}),
