@@ -135,13 +135,20 @@ async def the_journal_is_whole(tx: Tx) -> list[str]:
 
 
 async def usage_is_metered(tx: Tx) -> list[str]:
-    """Open spans are exactly those of what is used now, and none of a meter lies upon another."""
+    """Open spans are exactly those of what is used now, and none of a meter lies upon another.
+
+    What is being changed, or could not be, is metered as it was: what it uses is known when an engine says so.
+    """
     rows = await tx.fetch(
-        "SELECT id, kind, organization_id, project_id, spec, observed FROM resource WHERE deleted_at IS NULL"
+        """SELECT id, kind, organization_id, project_id, spec, observed, status <> 'active' OR EXISTS (
+                      SELECT FROM change_claim WHERE resource_id = resource.id) AS changing
+           FROM resource WHERE deleted_at IS NULL"""
     )
-    used = {(use.resource_id, meter): amount for use in map(_use, rows) for meter, amount in use.amounts.items()}
+    changing = {row["id"] for row in rows if row["changing"]}
+    uses = [_use(row) for row in rows if not row["changing"]]
+    used = {(use.resource_id, meter): amount for use in uses for meter, amount in use.amounts.items()}
     open_spans = await tx.fetch("SELECT resource_id, meter, amount FROM usage_span WHERE upper_inf(during)")
-    metered = {(row["resource_id"], row["meter"]): row["amount"] for row in open_spans}
+    metered = {(row["resource_id"], row["meter"]): row["amount"] for row in open_spans if row["resource_id"] not in changing}
     overlapping = await tx.fetch(
         """SELECT one.resource_id, one.meter, one.during, other.during AS other FROM usage_span AS one JOIN usage_span AS other
            ON one.resource_id = other.resource_id AND one.meter = other.meter AND one.during && other.during

@@ -26,7 +26,8 @@ from groundplane.dataplane.providers.simulated import Injection
 from groundplane.kernel.database import Row
 from groundplane.kernel.ids import format_id, parse_id
 
-NAMES = ("a", "b")
+NAMES = ("a", "b", "c", "d")
+"""What is made is called so, or NAME-1, NAME-2 …"""
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDGY0KZlLWzJtV0nSsRzWQcYb1xQ0aVt7ylQ2mE0v5mH somebody"
 REFERENCES = {
     "network": "network", "subnet": "subnet", "security_groups": "security_group", "image": "image", "volume": "volume",
@@ -38,22 +39,24 @@ DIMENSIONS = ("vms", "vcpus", "memory_mib", "volumes", "volume_gib", "networks",
 How = Literal["plainly", "dry", "with key 1", "with key 2"]
 Json = dict[str, Any]
 
-projects = st.sampled_from(PROJECTS)
+projects = st.sampled_from(("red", "red", "red", "blue"))
 names = st.sampled_from(NAMES)
 hows = st.sampled_from(("plainly", "plainly", "plainly", "plainly", "with key 1", "with key 2", "dry"))
 counts = st.sampled_from((None, None, None, None, 1, 2, 3))
 labels = st.sampled_from(({}, {}, {"env": "prod"}, {"env": "test", "tier": "web"}))
 kinds = st.sampled_from(tuple(PLURALS))
+WHICH = ("newest", "newest", "id/newest", "second", "id/oldest", "oldest", "nobody", "other/newest")
+whiches = st.sampled_from(WHICH)
 
 
 def one_of_these(*usual: str) -> st.SearchStrategy[str]:
-    """A reference by name, mostly to what is there; by id (`id/lan`); to another project's (`other/lan`)."""
-    return st.sampled_from((*usual * 4, *NAMES, *(f"id/{name}" for name in usual), f"other/{usual[0]}"))
+    """A reference, mostly to what is there: see Platform._reference."""
+    return st.sampled_from((*usual * 3, *WHICH))
 
 
 networks, subnets, images = one_of_these("lan"), one_of_these("lan"), one_of_these("image", "large")
-groups = st.lists(st.sampled_from((*NAMES, "id/a", "other/a")), max_size=2)
-addresses = st.sampled_from(("10.0.0.1", "10.0.0.3", "10.0.0.4", "10.0.0.7", "10.1.0.3"))
+groups = st.lists(whiches, max_size=2)
+addresses = st.sampled_from(("10.0.0.1", "10.0.0.5", "10.0.0.6", "10.0.0.7", "10.1.0.3"))
 sizes = st.integers(1, 5)
 
 
@@ -65,16 +68,16 @@ def spec_of(required: Mapping[str, st.SearchStrategy[Any]], **optional: st.Searc
 ports = spec_of({"network": networks}, subnet=subnets, address=addresses, security_groups=groups)
 volumes = spec_of({"size_gib": sizes}, image=images)
 new_nics = spec_of({"network": networks}, address=addresses, security_groups=groups)
-given_ports = spec_of({"port": names})
+given_ports = spec_of({"port": whiches})
 vms = spec_of(
     {
         "vcpus": st.integers(1, 4),
         "memory_mib": st.sampled_from((512, 1024, 3000)),
-        "root_volume": st.one_of(spec_of({"image": images, "size_gib": sizes}), spec_of({"volume": names})),
+        "root_volume": st.one_of(spec_of({"image": images, "size_gib": sizes}), spec_of({"volume": whiches})),
     },
     nics=st.lists(st.one_of(new_nics, given_ports), max_size=2),
-    volumes=st.lists(names, max_size=2),
-    ssh_keys=st.lists(names, max_size=1),
+    volumes=st.lists(whiches, max_size=2),
+    ssh_keys=st.lists(whiches, max_size=1),
     user_data=st.just("#cloud-config"),
 )
 plain_vms = spec_of(
@@ -153,50 +156,50 @@ class Platform(RuleBasedStateMachine):
         """Anything else."""
         self._do(self._create(project, *(other[0], name, other[1]), how, count=count, labels=labels))
 
-    @rule(project=projects, kind=kinds, name=one_of_these("a", "b"), to=st.none() | names, labels=st.none() | labels, how=hows)
-    def rename(self, project: str, kind: str, name: str, to: str | None, labels: Json | None, how: How) -> None:
+    @rule(project=projects, kind=kinds, which=whiches, to=st.none() | names, labels=st.none() | labels, how=hows)
+    def rename(self, project: str, kind: str, which: str, to: str | None, labels: Json | None, how: How) -> None:
         """Another name, other labels, or neither."""
         body = {key: value for key, value in (("name", to), ("labels", labels)) if value is not None}
-        self._do(self._update(project, kind, name, body, how))
+        self._do(self._update(project, kind, which, body, how))
 
-    @rule(project=projects, name=names, size_gib=sizes, how=hows)
-    def grow_volume(self, project: str, name: str, size_gib: int, how: How) -> None:
+    @rule(project=projects, which=whiches, size_gib=sizes, how=hows)
+    def grow_volume(self, project: str, which: str, size_gib: int, how: How) -> None:
         """Another size."""
-        self._do(self._update(project, "volume", name, {"spec": {"size_gib": size_gib}}, how))
+        self._do(self._update(project, "volume", which, {"spec": {"size_gib": size_gib}}, how))
 
-    @rule(project=projects, name=st.sampled_from((*NAMES, "a-nic0")), groups=groups, how=hows)
-    def regroup_port(self, project: str, name: str, groups: list[str], how: How) -> None:
+    @rule(project=projects, which=whiches, groups=groups, how=hows)
+    def regroup_port(self, project: str, which: str, groups: list[str], how: How) -> None:
         """Other groups."""
-        self._do(self._update(project, "port", name, {"spec": {"security_groups": groups}}, how))
+        self._do(self._update(project, "port", which, {"spec": {"security_groups": groups}}, how))
 
-    @rule(project=projects, name=names, rules=rules_of_groups, how=hows)
-    def change_group(self, project: str, name: str, rules: list[Json], how: How) -> None:
+    @rule(project=projects, which=whiches, rules=rules_of_groups, how=hows)
+    def change_group(self, project: str, which: str, rules: list[Json], how: How) -> None:
         """Other rules."""
-        self._do(self._update(project, "security_group", name, {"spec": {"rules": rules}}, how))
+        self._do(self._update(project, "security_group", which, {"spec": {"rules": rules}}, how))
 
-    @rule(project=projects, name=names, verb=st.sampled_from(("start", "stop", "reboot")), how=hows)
-    def power(self, project: str, name: str, verb: str, how: How) -> None:
+    @rule(project=projects, which=whiches, verb=st.sampled_from(("start", "stop", "reboot")), how=hows)
+    def power(self, project: str, which: str, verb: str, how: How) -> None:
         """Another power."""
-        self._do(self._act(project, name, verb, how))
+        self._do(self._act(project, which, verb, how))
 
-    @rule(project=projects, kind=kinds, name=one_of_these("a", "b", "lan", "image", "a-root", "a-1"), how=hows)
-    def delete(self, project: str, kind: str, name: str, how: How) -> None:
+    @rule(project=projects, kind=kinds, which=whiches, how=hows)
+    def delete(self, project: str, kind: str, which: str, how: How) -> None:
         """Anything."""
-        self._do(self._delete(project, kind, name, how))
+        self._do(self._delete(project, kind, which, how))
 
-    @rule(project=projects, name=names, how=hows)
-    def delete_vm(self, project: str, name: str, how: How) -> None:
+    @rule(project=projects, which=whiches, how=hows)
+    def delete_vm(self, project: str, which: str, how: How) -> None:
         """A machine, with what came with it."""
-        self._do(self._delete(project, "vm", name, how))
+        self._do(self._delete(project, "vm", which, how))
 
-    @rule(project=projects, number=st.integers(0, 3), how=hows)
+    @rule(project=projects, number=st.integers(0, 2), how=hows)
     def cancel(self, project: str, number: int, how: How) -> None:
-        """One of the newest jobs."""
+        """One of the newest jobs, of those that run if any does."""
         self._do(self._change_job(project, number, "cancel", how))
 
-    @rule(project=projects, number=st.integers(0, 3), how=hows)
+    @rule(project=projects, number=st.integers(0, 2), how=hows)
     def retry(self, project: str, number: int, how: How) -> None:
-        """One of the newest jobs."""
+        """One of the newest jobs, of those that failed or wait if any did."""
         self._do(self._change_job(project, number, "retry", how))
 
     @rule(project=projects, limits=limits)
@@ -214,10 +217,10 @@ class Platform(RuleBasedStateMachine):
         """A list, page by page, of what filters let through; and each of it."""
         self._do(self._read(project, kind, limit, name, labels))
 
-    @rule(project=projects, kind=kinds, name=st.sampled_from((*NAMES, "lan", "image")))
-    def others_try(self, project: str, kind: str, name: str) -> None:
+    @rule(project=projects, kind=kinds, which=whiches)
+    def others_try(self, project: str, kind: str, which: str) -> None:
         """Another tenant sees nothing and does nothing; a viewer sees all and does nothing."""
-        self._do(self._others_try(project, kind, name))
+        self._do(self._others_try(project, kind, which))
 
     # What happens to it.
 
@@ -266,18 +269,18 @@ class Platform(RuleBasedStateMachine):
 
     @rule(
         project=projects,
-        name=names,
+        which=whiches,
         what=st.sampled_from(("destroy", "shutdown", "crash", "start", "delete")),
         told=st.booleans(),
     )
-    def somebody_tampers_with_a_vm(self, project: str, name: str, what: str, told: bool) -> None:
+    def somebody_tampers_with_a_vm(self, project: str, which: str, what: str, told: bool) -> None:
         """Behind the platform's back; the engine's event arrives, or is lost."""
-        self._do(self._tamper(project, "vm", name, what, told))
+        self._do(self._tamper(project, "vm", which, what, told))
 
-    @rule(project=projects, kind=st.sampled_from(("port", "security_group")), name=names, told=st.booleans())
-    def somebody_deletes(self, project: str, kind: SpecKind, name: str, told: bool) -> None:
+    @rule(project=projects, kind=st.sampled_from(("port", "security_group")), which=whiches, told=st.booleans())
+    def somebody_deletes(self, project: str, kind: SpecKind, which: str, told: bool) -> None:
         """Behind the platform's back."""
-        self._do(self._tamper(project, kind, name, "delete", told))
+        self._do(self._tamper(project, kind, which, "delete", told))
 
     @rule()
     def workers_look_and_correct(self) -> None:
@@ -332,8 +335,8 @@ class Platform(RuleBasedStateMachine):
         self.projects[project].things[thing.id] = thing
         return thing
 
-    async def _update(self, project: str, kind: str, name: str, body: Json, how: How) -> None:
-        belief, reference = self.projects[project], self._reference(project, kind, name)
+    async def _update(self, project: str, kind: str, which: str, body: Json, how: How) -> None:
+        belief, reference = self.projects[project], self._reference(project, kind, which)
         if "spec" in body:
             body = {**body, "spec": self._resolved(project, body["spec"])}
         thing = belief.named(kind, reference)
@@ -351,23 +354,23 @@ class Platform(RuleBasedStateMachine):
             size = body["spec"].get("size_gib")
             assert thing.spec.get("size_gib") == size, f"the size is {thing.spec.get('size_gib')}, and not {size}"
 
-    async def _act(self, project: str, name: str, verb: str, how: How) -> None:
-        belief = self.projects[project]
-        vm = belief.named("vm", name)
+    async def _act(self, project: str, which: str, verb: str, how: How) -> None:
+        belief, reference = self.projects[project], self._reference(project, "vm", which)
+        vm = belief.named("vm", reference)
         codes = {"not_found"}
         if vm is not None:
             codes = {"being_deleted"} if vm.leaving else set()
             if not codes and self.held.get(vm.id, ("", CORRECTION))[1] != CORRECTION:
                 codes = {"change_in_progress"}
-        answer = await self._send(project, "POST", f"vms/{name}/{verb}", None, how, codes, 202)
+        answer = await self._send(project, "POST", f"vms/{reference}/{verb}", None, how, codes, 202)
         if answer is None or vm is None or how == "dry":
             return
         vm.spec = {**vm.spec, "power": "stopped" if verb == "stop" else "running",
                    "reboots": vm.spec["reboots"] + (verb == "reboot")}  # fmt: skip
         assert answer["spec"] == vm.spec, f"{verb} made {answer['spec']}, and not {vm.spec}"
 
-    async def _delete(self, project: str, kind: str, name: str, how: How) -> None:
-        belief, reference = self.projects[project], self._reference(project, kind, name)
+    async def _delete(self, project: str, kind: str, which: str, how: How) -> None:
+        belief, reference = self.projects[project], self._reference(project, kind, which)
         thing = belief.named(kind, reference)
         codes = {"not_found"} if thing is None else belief.delete(thing)
         status = 200 if kind == "ssh_key" else 202
@@ -377,11 +380,13 @@ class Platform(RuleBasedStateMachine):
 
     async def _change_job(self, project: str, number: int, verb: Literal["cancel", "retry"], how: How) -> None:
         belief = self.projects[project]
-        if number >= len(belief.jobs):
+        fitting = [job for job in belief.jobs if (not job.ended if verb == "cancel" else job.state in {"FAILED", "RETRYING"})]
+        jobs = fitting or belief.jobs
+        if number >= len(jobs):
             await self._send(project, "POST", f"jobs/{format_id(JOB_PREFIX, self.cloud.agent_id)}/{verb}", None, how,
                              {"not_found"}, 202)  # fmt: skip
             return
-        job = belief.jobs[-1 - number]
+        job = jobs[-1 - number]
         codes = self._against_cancel(belief, job) if verb == "cancel" else self._against_retry(belief, job)
         answer = await self._send(project, "POST", f"jobs/{job.id}/{verb}", None, how, codes, 202)
         if answer is None or how == "dry" or verb == "retry" or job.cancelled:
@@ -531,11 +536,12 @@ class Platform(RuleBasedStateMachine):
             assert one.status_code == 200, one.text
             assert _shown(one.json()) == (thing.id, thing.name, thing.labels, thing.leaving), one.text
 
-    async def _others_try(self, project: str, kind: str, name: str) -> None:
+    async def _others_try(self, project: str, kind: str, which: str) -> None:
         stranger = next(other for other in PROJECTS if other != project)
         path = f"{self.world.below(project)}/{PLURALS[kind]}"
-        thing = self.projects[project].named(kind, name)
-        item = f"{path}/{thing.id if thing else name}"
+        reference = self._reference(project, kind, which)
+        thing = self.projects[project].named(kind, reference)
+        item = f"{path}/{thing.id if thing else reference}"
         for method, where in (("GET", path), ("GET", item), ("DELETE", item), ("PATCH", item)):
             body = {} if method == "PATCH" else None
             hidden = await self.world.call(stranger, method, where, body=body)
@@ -556,8 +562,8 @@ class Platform(RuleBasedStateMachine):
         await self.cloud.pass_time(seconds)
         await self.cloud.resume()
 
-    async def _tamper(self, project: str, kind: SpecKind, name: str, what: str, told: bool) -> None:
-        thing = self.projects[project].named(kind, name)
+    async def _tamper(self, project: str, kind: SpecKind, which: str, what: str, told: bool) -> None:
+        thing = self.projects[project].named(kind, self._reference(project, kind, which))
         uuid = thing and parse_id(KINDS_BY_NAME[kind].prefix, thing.id)
         if thing is None or uuid is None or not self.cloud.holds(kind, uuid):
             return
@@ -645,13 +651,16 @@ class Platform(RuleBasedStateMachine):
     # References.
 
     def _reference(self, project: str, kind: str, text: str) -> str:
-        """`id/x` is the id of x here, `other/x` that of the other project's x."""
-        where, slash, name = text.rpartition("/")
-        if not slash:
-            return text
-        owner = project if where == "id" else next(other for other in PROJECTS if other != project)
-        thing = self.projects[owner].named(kind, name)
-        return thing.id if thing else name
+        """`newest`, `second`, `oldest` of the kind here, by name, or by `id/…`; `other/…` in the other project; or a name."""
+        where, _, which = text.rpartition("/")
+        owner = next(other for other in PROJECTS if other != project) if where == "other" else project
+        things = self.projects[owner].living(kind)
+        place = {"newest": -1, "second": -2, "oldest": 0}.get(which)
+        if place is None:
+            return which
+        if len(things) < abs(place) or not things:
+            return "nobody"
+        return things[place].id if where else things[place].name
 
     def _resolved(self, project: str, spec: Json) -> Json:
         resolved: Json = {}

@@ -17,16 +17,20 @@ from uuid import UUID
 import asyncpg
 import httpx
 from tests.controlplane.cloud import Cloud
-from tests.controlplane.scenes import lay_network
+from tests.controlplane.scenes import lay_network, machine
 
 from groundplane.contracts.reports import Report
 from groundplane.contracts.tasks import Task
+from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.gateway.blobs import BlobStore
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Actor, Tokens, bind, create_user
+from groundplane.controlplane.network.port import PORT, PortRequest
+from groundplane.controlplane.network.security_group import SECURITY_GROUP, SecurityGroupSpec
 from groundplane.controlplane.resources.organization import ORGANIZATION, OrganizationSpec
 from groundplane.controlplane.resources.project import PROJECT, ProjectSpec
 from groundplane.controlplane.schema.migrate import migrate
+from groundplane.controlplane.storage.volume import VOLUME, VolumeRequest
 from groundplane.dataplane.agent.drivers import HostDrivers
 from groundplane.dataplane.providers.simulated import SimulatedCompute, SimulatedEngine, SimulatedStorage
 from groundplane.kernel.bus import Bus
@@ -203,6 +207,10 @@ class Stage:
             for image, size in IMAGES.items():
                 await cloud.image(image, size)
             await lay_network(cloud, cidr=LAN)
+            await cloud.made(SECURITY_GROUP, SecurityGroupSpec(), name="group")
+            await cloud.made(PORT, PortRequest(network="lan", security_groups=["group"]), name="port")
+            await cloud.made(VOLUME, VolumeRequest(size_gib=1), name="volume")
+            await cloud.made(VM, machine(), name="vm")
             self._actors[name] = await self._user("owner", cloud.organization_id)
             self._actors[f"viewer of {name}"] = await self._user("viewer", cloud.organization_id)
         self._actors["operator"] = await self._user("admin", None)
