@@ -2,6 +2,7 @@
 
 Knows the rules of the public API and nothing of how the platform keeps them. Expected refusals are sets of stable codes: a
 request against which several things speak may be answered with any of them, one against which nothing speaks must go through.
+A code with a question mark may speak against it or not.
 """
 
 from collections import Counter
@@ -216,17 +217,20 @@ class Project:
         root, nics = spec["root_volume"], spec.get("nics", [])
         codes = self._copy_of(root["image"], root["size_gib"]) if root.get("image") else set()
         codes |= self.missing(("ssh_key", name) for name in spec.get("ssh_keys", []))
-        for nic in nics:
-            codes |= self._create_port(count, nic, room) if nic.get("network") else set()
+        new = [nic for nic in nics if nic.get("network")]
+        for nic in new:
+            codes |= self._create_port(count, nic, room)
+        codes |= {"address_taken?", "no_address?"} if len(new) > 1 else set()  # one may take what the other asks for
         given = [("volume", name) for name in (root.get("volume"), *spec.get("volumes", [])) if name]
         given += [("port", nic["port"]) for nic in nics if nic.get("port")]
         codes |= self.missing(given)
-        return codes | self._given(count, given) | self._place(count, spec, room, given)
+        return codes | self._given(count, spec, given) | self._place(count, spec, room, given)
 
-    def _given(self, count: int, given: Sequence[tuple[str, str]]) -> Codes:
-        """Parts that are there already belong to one machine."""
+    def _given(self, count: int, spec: Mapping[str, Any], given: Sequence[tuple[str, str]]) -> Codes:
+        """Parts that are there already, and addresses, belong to one machine."""
         found = [thing for kind, name in given if (thing := self.named(kind, name))]
-        codes = {"one_only"} if given and count > 1 else set()
+        alone = given or any(nic.get("address") for nic in spec.get("nics", []))
+        codes = {"one_only"} if alone and count > 1 else set()
         codes |= {"named_twice"} if len({thing.id for thing in found}) < len(found) else set()
         return codes | ({"in_use"} if any(user.kind == "vm" for thing in found for user in self.users_of(thing)) else set())
 

@@ -191,6 +191,13 @@ ALWAYS: Sequence[Check] = (
 )
 
 
+async def nothing_gone_is_held(tx: Tx, engine: SimulatedEngine) -> list[str]:
+    """Always: what the platform calls deleted, and whose claims it gave back, no engine holds any more."""
+    held = {thing.key.id: thing.key for thing in engine.resources() if thing.key.kind != "image"}
+    rows = await tx.fetch("SELECT id, kind, name FROM resource WHERE id = ANY($1) AND deleted_at IS NOT NULL", list(held))
+    return _told("An engine holds what is called deleted", rows)
+
+
 # At rest.
 
 

@@ -17,7 +17,7 @@ from tests.model.world import Stage
 
 EXAMPLES = os.environ.get("GROUNDPLANE_MODEL_EXAMPLES")
 SETTINGS = settings(
-    max_examples=int(EXAMPLES or 60),
+    max_examples=int(EXAMPLES or 50),
     stateful_step_count=40,
     derandomize=EXAMPLES is None,
     database=None,
