@@ -141,7 +141,8 @@ class Project:
         for made in self._made_with(kind, names, spec):
             codes |= self.taken(made.kind, [made.name])
             quota.update(made.amounts)
-        return codes | self.over_quota(quota) | getattr(self, f"_create_{kind}")(len(names), spec, room)
+        special: Codes = getattr(self, f"_create_{kind}")(len(names), spec, room)
+        return codes | self.over_quota(quota) | special
 
     def _made_with(self, kind: str, names: Sequence[str], spec: Mapping[str, Any]) -> Iterator[Thing]:
         for name in names:
@@ -246,9 +247,7 @@ class Project:
         ]
         return codes if sum(slots) >= count else codes | {"no_capacity"}
 
-    def update(
-        self, thing: Thing, name: str | None, spec: Mapping[str, Any] | None, room: Room, *, busy: bool
-    ) -> Codes:
+    def update(self, thing: Thing, name: str | None, spec: Mapping[str, Any] | None, room: Room, *, busy: bool) -> Codes:
         """What speaks against changing it; `busy`: a job that a user asked for is changing it."""
         if thing.leaving:
             return {"being_deleted"}

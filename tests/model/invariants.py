@@ -51,7 +51,9 @@ async def quota_is_what_resources_use(tx: Tx) -> list[str]:
         for name in DIMENSIONS:
             used[row["project_id"], name] = used.get((row["project_id"], name), 0) + amounts.get(name, 0)
     held = {row["resource_id"]: dict(row["amounts"]) for row in await tx.fetch("SELECT * FROM quota_claim")}
-    accounts = await tx.fetch("SELECT quota_usage.* FROM quota_usage JOIN resource ON id = quota_usage.scope_id AND deleted_at IS NULL")
+    accounts = await tx.fetch(
+        "SELECT quota_usage.* FROM quota_usage JOIN resource ON id = quota_usage.scope_id AND deleted_at IS NULL"
+    )
     kept = {(row["scope_id"], name): row[name] for row in accounts for name in DIMENSIONS}
     return _apart("The quota claim", held, needed) + _apart("The quota usage", kept, used)
 
@@ -60,7 +62,8 @@ async def hosts_and_pools_add_up(tx: Tx) -> list[str]:
     """Machines hold what they ask of one host, volumes of one pool, and each total is the sum of its shares."""
     machines = {row["id"]: (row["host_id"], row["spec"]["vcpus"], row["spec"]["memory_mib"]) for row in await _living(tx, "vm")}
     placed = {
-        row["resource_id"]: (row["host_id"], row["vcpus"], row["memory_mib"]) for row in await tx.fetch("SELECT * FROM placement")
+        row["resource_id"]: (row["host_id"], row["vcpus"], row["memory_mib"])
+        for row in await tx.fetch("SELECT * FROM placement")
     }
     volumes = {row["id"]: row["spec"]["size_gib"] for row in await _living(tx, "volume")}
     shares = {row["resource_id"]: row["gib"] for row in await tx.fetch("SELECT * FROM pool_share")}
@@ -85,7 +88,9 @@ async def addresses_are_those_of_ports(tx: Tx) -> list[str]:
     ports = {row["id"]: (row["spec"]["address"], row["spec"]["mac"]) for row in await _living(tx, "port")}
     rows = await tx.fetch("SELECT port_id, host(address) AS address, mac::text AS mac FROM address ORDER BY address")
     subnets = {row["id"]: row["spec"]["cidr"] for row in await _living(tx, "subnet")}
-    ranges = {row["subnet_id"]: row["range"] for row in await tx.fetch("SELECT subnet_id, range::text AS range FROM subnet_range")}
+    ranges = {
+        row["subnet_id"]: row["range"] for row in await tx.fetch("SELECT subnet_id, range::text AS range FROM subnet_range")
+    }
     claimed = {row["port_id"]: (row["address"], row["mac"]) for row in rows}
     twice = [f"Port {row['port_id']} has a second address, {row['address']}" for row in rows
              if claimed[row["port_id"]][0] != row["address"]]  # fmt: skip

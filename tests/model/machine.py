@@ -37,7 +37,18 @@ REFERENCES = {
     "volumes": "volume", "port": "port", "ssh_keys": "ssh_key",
 }  # fmt: skip
 """The fields of requests that name another resource, and its kind."""
-DIMENSIONS = ("vms", "vcpus", "memory_mib", "volumes", "volume_gib", "networks", "ports", "security_groups", "images", "ssh_keys")
+DIMENSIONS = (
+    "vms",
+    "vcpus",
+    "memory_mib",
+    "volumes",
+    "volume_gib",
+    "networks",
+    "ports",
+    "security_groups",
+    "images",
+    "ssh_keys",
+)
 
 How = Literal["plainly", "dry", "with key 1", "with key 2"]
 Json = dict[str, Any]
@@ -92,7 +103,7 @@ plain_vms = spec_of(
     }
 )
 rules_of_groups = st.sampled_from(([], [{"direction": "ingress"}], [{"direction": "egress", "remote": "self"}]))
-others = st.one_of(
+others: st.SearchStrategy[tuple[str, Json]] = st.one_of(
     st.tuples(st.just("network"), st.just({})),
     st.tuples(st.just("security_group"), spec_of({"rules": rules_of_groups})),
     st.tuples(st.just("ssh_key"), spec_of({"public_key": st.sampled_from((KEY, KEY, "this is not a public key at all"))})),
@@ -101,11 +112,16 @@ others = st.one_of(
         spec_of({"network": networks, "cidr": st.sampled_from(("10.0.0.0/29", "10.0.0.0/24", "10.1.0.0/29"))}),
     ),
 )
+changes: st.SearchStrategy[tuple[str, Json]] = st.one_of(
+    st.tuples(st.just("volume"), spec_of({"size_gib": sizes})),
+    st.tuples(st.just("port"), spec_of({"security_groups": groups})),
+    st.tuples(st.just("security_group"), spec_of({"rules": rules_of_groups})),
+)
 limits = st.dictionaries(st.sampled_from(DIMENSIONS), st.integers(0, 6), max_size=3)
 
 
 @functools.cache
-def furniture(stage: Stage) -> Mapping[str, Mapping[str, Thing]]:
+def furniture(stage: Stage) -> Mapping[str, dict[str, Thing]]:
     """What every world begins with, by project and id."""
     world = stage.run(stage.make())
     found: dict[str, dict[str, Thing]] = {}
@@ -177,20 +193,10 @@ class Platform(RuleBasedStateMachine):
         body = {key: value for key, value in (("name", to), ("labels", labels)) if value is not None}
         self._do(self._update(project, kind, which, body, how))
 
-    @rule(project=projects, which=whiches, size_gib=sizes, how=hows)
-    def grow_volume(self, project: str, which: str, size_gib: int, how: How) -> None:
-        """Another size."""
-        self._do(self._update(project, "volume", which, {"spec": {"size_gib": size_gib}}, how))
-
-    @rule(project=projects, which=whiches, groups=groups, how=hows)
-    def regroup_port(self, project: str, which: str, groups: list[str], how: How) -> None:
-        """Other groups."""
-        self._do(self._update(project, "port", which, {"spec": {"security_groups": groups}}, how))
-
-    @rule(project=projects, which=whiches, rules=rules_of_groups, how=hows)
-    def change_group(self, project: str, which: str, rules: list[Json], how: How) -> None:
-        """Other rules."""
-        self._do(self._update(project, "security_group", which, {"spec": {"rules": rules}}, how))
+    @rule(project=projects, which=whiches, change=changes, how=hows)
+    def change(self, project: str, which: str, change: tuple[str, Json], how: How) -> None:
+        """Another size, other groups, other rules."""
+        self._do(self._update(project, change[0], which, {"spec": change[1]}, how))
 
     @rule(project=projects, which=whiches, verb=st.sampled_from(("start", "stop", "reboot")), how=hows)
     def power(self, project: str, which: str, verb: str, how: How) -> None:
@@ -202,10 +208,10 @@ class Platform(RuleBasedStateMachine):
         """Anything."""
         self._do(self._delete(project, kind, which, how))
 
-    @rule(project=projects, which=whiches, how=hows)
-    def delete_vm(self, project: str, which: str, how: How) -> None:
-        """A machine, with what came with it."""
-        self._do(self._delete(project, "vm", which, how))
+    @rule(project=projects, kind=st.sampled_from(("vm", "vm", "volume", "port")), which=whiches)
+    def delete_plainly(self, project: str, kind: str, which: str) -> None:
+        """What agents must remove."""
+        self._do(self._delete(project, kind, which, "plainly"))
 
     @rule(project=projects, number=st.integers(0, 2), how=hows)
     def cancel(self, project: str, number: int, how: How) -> None:
@@ -563,7 +569,7 @@ class Platform(RuleBasedStateMachine):
         thing = self.projects[project].named(kind, reference)
         item = f"{path}/{thing.id if thing else reference}"
         for method, where in (("GET", path), ("GET", item), ("DELETE", item), ("PATCH", item)):
-            body = {} if method == "PATCH" else None
+            body: Json | None = {} if method == "PATCH" else None
             hidden = await self.world.call(stranger, method, where, body=body)
             assert (hidden.status_code, hidden.json()["code"]) == (404, "not_found"), hidden.text
             await self._is_audited(hidden, "denied", "not_found")
@@ -621,7 +627,9 @@ class Platform(RuleBasedStateMachine):
                 """SELECT kind, change_claim.resource_id, job.id, job.reason FROM change_claim
                    JOIN job ON job.id = job_id JOIN resource ON resource.id = change_claim.resource_id"""
             )
-        self.held = {_public(row["kind"], row["resource_id"]): (format_id(JOB_PREFIX, row["id"]), row["reason"]) for row in held}
+        self.held = {
+            _public(row["kind"], row["resource_id"]): (format_id(JOB_PREFIX, row["id"]), row["reason"]) for row in held
+        }
         self.reached = {_public(row["kind"], row["id"]): row["converged_spec"] for row in resources}
         for name, project_id in self.world.projects.items():
             belief = self.projects[name]
@@ -766,4 +774,3 @@ def _jobs_apart(belief: Project, rows: Sequence[Row]) -> list[str]:
             wrong.append(f"Job {row['workflow']} had ended as {job.state} and is {row['state']} now")
         job.state, job.cancelled = row["state"], row["cancel_requested_at"] is not None
     return wrong
-

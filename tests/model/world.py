@@ -7,8 +7,7 @@ once; each example works on copies. Nothing happens by itself: agents work, repo
 import asyncio
 import itertools
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
