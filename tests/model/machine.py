@@ -245,10 +245,23 @@ class Platform(RuleBasedStateMachine):
 
     # What happens to it.
 
-    @rule()
-    def agents_work(self) -> None:
-        """All tasks are carried out and reported."""
+    @rule(fault=st.sampled_from((None, None, None, "transient", "permanent")), after=st.booleans())
+    def agents_work(self, fault: Any, after: bool) -> None:
+        """All tasks are carried out and reported; the first call may fail, before or after it did something."""
+        if fault:
+            self.cloud.engine.injections.add(Injection("error_after" if after else "error", fault_class=fault, count=1))
         self._do(self.cloud.run())
+
+    @rule(project=projects, meanwhile=st.sampled_from(("cancel", "delete", "nothing")), which=whiches)
+    def an_agent_is_late(self, project: str, meanwhile: str, which: str) -> None:
+        """It took the newest task; its report arrives when workers asked anew, or what it did is not wanted any more."""
+        self._do(self.world.take_task(-1, "is told late"))
+        if meanwhile == "cancel":
+            self._do(self._change_job(project, 0, "cancel", "plainly"))
+        elif meanwhile == "delete":
+            self._do(self._delete(project, "volume", which, "plainly"))
+        self._do(self._time_passes(31))
+        self._do(self.world.deliver_late_reports())
 
     @rule(
         number=st.integers(0, 3),
