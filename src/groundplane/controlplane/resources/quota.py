@@ -51,7 +51,10 @@ def claim(tx: Tx, scope_id: UUID, claims: Mapping[UUID, Mapping[str, int]]) -> N
 
 
 async def claim_more(tx: Tx, scope_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
-    """Take more for a resource that holds some already; otherwise as `claim`."""
+    """Take more for a resource that holds some already; otherwise as `claim`. Nothing more asks nothing of any limit."""
+    amounts = {name: amount for name, amount in amounts.items() if amount}
+    if not amounts:
+        return
     await tx.execute(
         """UPDATE quota_claim AS held SET amounts = (
                SELECT jsonb_object_agg(key, coalesce((held.amounts ->> key)::bigint, 0)
