@@ -120,6 +120,10 @@ class Tx:
         if values:
             await self.connection.executemany(sql, values)
 
+    async def over_many(self) -> None:
+        """From now on this transaction's statements compare many rows with many, and are planned for that."""
+        await self.execute(_OVER_MANY)
+
     def insert(self, table: str, row: Json) -> None:
         """Write a new row behind. Rows of a table keep their order; columns that are left out get their default."""
         self._inserts.setdefault(table, []).append(row)
@@ -283,8 +287,16 @@ class Database:
         await self._pool.close()
 
 
-# Statements are few and sent for ever: planning each anew costs more than a plan that knows its values saves.
-_SESSION = {"plan_cache_mode": "force_generic_plan"}
+# Statements are few, sent for ever, and find a few rows by their keys. Planning each anew costs more than a plan that knows
+# its values saves; and a plan that was made while a table was small must not read it from end to end when it has grown.
+_SESSION = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+_OVER_MANY = """SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on;
+                SET LOCAL enable_mergejoin = on"""
 
 
 async def _prepare(connection: Any) -> None:

@@ -41,6 +41,7 @@ class Reconciler:
             if isinstance(message, Heartbeat):
                 await heartbeats.apply(tx, message)
             elif isinstance(message, InventoryChunk) and await inventory.stage(tx, message):
+                await tx.over_many()
                 news |= await inventory.compare(tx, self.kinds, states, message)
         if news:
             tx.after_commit.append(self._tell)
@@ -66,16 +67,19 @@ class Reconciler:
     async def correct(self, database: Database) -> int:
         """One round of corrections."""
         async with database.transaction() as tx:
+            await tx.over_many()
             return await correct(tx, self.manager)
 
     async def refresh_incidents(self, database: Database) -> None:
         """One round of incidents."""
         async with database.transaction() as tx:
+            await tx.over_many()
             await incidents.refresh(tx)
 
     async def record_failures(self, database: Database) -> None:
         """One round of finding failed jobs that no look tells of."""
         async with database.transaction() as tx:
+            await tx.over_many()
             await failures.record(tx, self.kinds)
 
     async def forget_incomplete(self, database: Database) -> None:
