@@ -109,5 +109,12 @@ class Heartbeat(Wire):
     hosts: tuple[HostFacts, ...] = ()
 
 
-Message = Annotated[Report | Sighting | InventoryChunk | Heartbeat, Field(discriminator="type")]
-MESSAGE: TypeAdapter[Report | Sighting | InventoryChunk | Heartbeat] = TypeAdapter(Message)
+class Bundle(Wire):
+    """What an agent said within a moment, as one message, in its order."""
+
+    type: Literal["bundle"] = "bundle"
+    messages: tuple[Annotated[Report | Sighting, Field(discriminator="type")], ...]
+
+
+Message = Annotated[Report | Sighting | InventoryChunk | Heartbeat | Bundle, Field(discriminator="type")]
+MESSAGE: TypeAdapter[Report | Sighting | InventoryChunk | Heartbeat | Bundle] = TypeAdapter(Message)

@@ -49,6 +49,15 @@ Refusals = Mapping[str, Callable[[asyncpg.IntegrityConstraintViolationError], Ex
 """What a violated constraint, by name, means to whoever asked for the row."""
 
 
+@dataclass
+class Question:
+    """A question that is asked along with another statement, `{0}`, `{1}` … standing for its values; one row answers it."""
+
+    sql: str
+    values: tuple[object, ...]
+    answer: Json | None = None
+
+
 Otherwise = Callable[[], Awaitable[Exception]]
 
 
@@ -89,11 +98,30 @@ class Tx:
         rows: Sequence[Row] = await self.connection.fetch(sql, *values)
         return rows
 
+    async def fetch_along(self, along: "Question | None", sql: str, *values: object) -> Sequence[Row]:
+        """As `fetch`, of a statement that answers a row; `along` is answered in the same round trip."""
+        if along is None:
+            return await self.fetch(sql, *values)
+        places = [f"${len(values) + place}" for place, _ in enumerate(along.values, 1)]
+        rows = await self.fetch(
+            f"WITH main AS ({sql}), along AS ({along.sql.format(*places)}) "  # noqa: S608  # both are our own
+            "SELECT main.*, (SELECT row_to_json(along) FROM along)::text AS along FROM main",
+            *values,
+            *along.values,
+        )
+        along.answer = json.loads(rows[0]["along"]) if rows and rows[0]["along"] else None
+        return rows
+
     async def row(self, sql: str, *values: object) -> Row | None:
         """The first row, or None."""
         await self.flush()
         row: Row | None = await self.connection.fetchrow(sql, *values)
         return row
+
+    async def aside(self, sql: str, *values: object) -> Sequence[Row]:
+        """All rows of a statement to which nothing that is written behind matters, and which therefore does not send it."""
+        rows: Sequence[Row] = await self.connection.fetch(sql, *values)
+        return rows
 
     async def one(self, sql: str, *values: object) -> Row:
         """The first row; LookupError when there is none."""
@@ -148,6 +176,10 @@ class Tx:
     def pending(self, table: str, row_id: UUID) -> Json | None:
         """The new row with this `id` that is not written yet."""
         return next((row for row in self._inserts.get(table, ()) if row.get("id") == row_id), None)
+
+    def owes(self, table: str) -> bool:
+        """Are there new rows of this table that are not written yet?"""
+        return bool(self._inserts.get(table))
 
     async def flush(self) -> None:
         """Send what is written behind. Raises what the violated constraint means, or asyncpg's own error."""
@@ -252,7 +284,6 @@ class Database:
             max_size=size,
             init=_prepare,
             reset=_keep_session,
-            command_timeout=60,
             statement_cache_size=512,
             server_settings=_SESSION,
         )
@@ -290,6 +321,7 @@ class Database:
 # Statements are few, sent for ever, and find a few rows by their keys. Planning each anew costs more than a plan that knows
 # its values saves; and a plan that was made while a table was small must not read it from end to end when it has grown.
 _SESSION = {
+    "statement_timeout": "60s",  # the server's clock for it costs less than a timer of ours for each
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",

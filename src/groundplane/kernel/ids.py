@@ -10,6 +10,8 @@ from uuid import UUID
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {char: value for value, char in enumerate(_ALPHABET)}
 _LENGTH = 26
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_SHIFTS = tuple(range(110, -1, -10))
 
 
 _RANDOM_BITS = 74
@@ -35,7 +37,7 @@ def new_id() -> UUID:
 def format_id(prefix: str, value: UUID) -> str:
     """The public text of an id: `prefix_` and 26 characters."""
     number = value.int
-    return prefix + "_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return prefix + "_" + _PAIRS[number >> 120] + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def parse_id(prefix: str, text: str) -> UUID | None:

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(default=900, ge=60, le=86_400)
     max_image_bytes: int = Field(default=64 << 30, ge=1)
     look_seconds: float = Field(default=30.0, gt=0)
-    database_pool: int = Field(default=16, ge=1, le=200)
+    database_pool: int = Field(default=8, ge=1, le=200, description="More than this only wait for each other's rows.")
 
     @property
     def api_url(self) -> str:

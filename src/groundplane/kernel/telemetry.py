@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import structlog
+from pydantic_core import to_json
 from structlog.tracebacks import ExceptionDictTransformer
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
@@ -28,7 +30,7 @@ def configure_logging(service: str, *, level: str = "info") -> None:
             _mask_secrets,
             # Never a frame's local variables: they hold tokens and passwords.
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=20)),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_serialize),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -37,8 +39,17 @@ def configure_logging(service: str, *, level: str = "info") -> None:
     structlog.contextvars.bind_contextvars(service=service)
 
 
+def _serialize(event: Any, **_options: Any) -> str:
+    return to_json(event, fallback=repr).decode()
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(key: str) -> bool:
+    return _SECRET.search(key) is not None
+
+
 def _mask_secrets(_logger: Any, _method: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: "***" if _SECRET.search(key) else value for key, value in event.items()}
+    return {key: "***" if _is_secret(key) else value for key, value in event.items()}
 
 
 def child_traceparent(parent: str = "") -> str:

@@ -81,11 +81,11 @@ async def _place_one(tx: Tx, wish: Machine) -> HostShare:
     if wish.host_id is not None and wish.cluster_id is not None:
         return _place_there(tx, wish, HostShare(wish.host_id, wish.cluster_id))
     values = (wish.vcpus, wish.memory_mib, wish.host_id, wish.volume_gib, wish.cluster_id)
-    row = await tx.row(_PLACE_ONE.format(wait="SKIP LOCKED"), *values)
-    row = row or await tx.row(_PLACE_ONE.format(wait=""), *values)
-    if row is None:
+    rows = await tx.aside(_PLACE_ONE.format(wait="SKIP LOCKED"), *values)
+    rows = rows or await tx.aside(_PLACE_ONE.format(wait=""), *values)
+    if not rows:
         raise await _no_capacity(tx, wish, 1)
-    return HostShare(row["host_id"], row["cluster_id"])
+    return HostShare(rows[0]["host_id"], rows[0]["cluster_id"])
 
 
 def _place_there(tx: Tx, wish: Machine, share: HostShare) -> HostShare:
@@ -168,7 +168,7 @@ async def place_volumes(tx: Tx, wishes: Sequence[tuple[UUID, UUID | None]], *, g
 
 
 async def _one_pool(tx: Tx, host_id: UUID | None, gib: int) -> PoolShare:
-    row = await tx.row(
+    rows = await tx.aside(
         f"""UPDATE pool_capacity SET gib_used = gib_used + $1 FROM resource
             WHERE resource.id = pool_id AND pool_id = (
                 SELECT pool_id FROM pool_capacity WHERE gib - gib_used >= $1 AND ($2::uuid IS NULL OR host_id = $2)
@@ -177,9 +177,9 @@ async def _one_pool(tx: Tx, host_id: UUID | None, gib: int) -> PoolShare:
         gib,
         host_id,
     )
-    if row is None:
+    if not rows:
         raise await _pool_full(tx, host_id, gib)
-    return PoolShare(**row)
+    return PoolShare(**rows[0])
 
 
 async def _many_pools(tx: Tx, host_ids: Sequence[UUID | None], gib: int) -> Sequence[PoolShare]:

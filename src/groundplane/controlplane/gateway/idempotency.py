@@ -6,6 +6,7 @@ Key, hash of the request and answer are stored in the mutation's own transaction
 import asyncio
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 import structlog
 from fastapi import Request
 
-from groundplane.kernel.database import Database, RetryableDatabaseError, Tx
+from groundplane.kernel.database import Database, Question, RetryableDatabaseError, Tx
 from groundplane.kernel.errors import ConflictError, InvalidRequestError
 
 log = structlog.get_logger()
@@ -73,24 +74,25 @@ class IdempotencyKey:
         digest.update(body.encode() if isinstance(body, str) else body)
         return cls(principal_id, f"{request.method} {path}", key, digest.hexdigest())
 
-    async def recall(self, tx: Tx) -> StoredAnswer | None:
-        """The answer that the key got before; None when this is the first, which has the key until the transaction ends.
+    def question(self) -> Question:
+        """Whether the key came before. Whoever asks this first has the key until the transaction ends."""
+        return Question(
+            """SELECT pg_try_advisory_xact_lock(hashtextextended({0}::uuid || {1}::text || {2}::text, 7)) AS mine, stored.*
+               FROM (VALUES (1)) AS one LEFT JOIN idempotency_key AS stored
+                    ON principal_id = {0} AND route = {1} AND key = {2}""",
+            (self.principal_id, self.route, self.key),
+        )
+
+    def recall(self, found: Mapping[str, Any]) -> StoredAnswer | None:
+        """The answer that the key got before, by what was answered to the question; None when this is the first.
 
         Raises IdempotencyInFlightError, IdempotencyKeyReusedError.
         """
-        row = await tx.one(
-            """SELECT pg_try_advisory_xact_lock(hashtextextended($1::uuid || $2::text || $3::text, 7)) AS mine, stored.*
-               FROM (VALUES (1)) AS one LEFT JOIN idempotency_key AS stored
-                    ON principal_id = $1 AND route = $2 AND key = $3""",
-            self.principal_id,
-            self.route,
-            self.key,
-        )
-        if row["status"] is not None:
-            if row["request_hash"] != self.request_hash:
+        if found["status"] is not None:
+            if found["request_hash"] != self.request_hash:
                 raise IdempotencyKeyReusedError
-            return StoredAnswer(row["status"], row["location"], row["body"])
-        if not row["mine"]:
+            return StoredAnswer(found["status"], found["location"], found["body"])
+        if not found["mine"]:
             raise IdempotencyInFlightError
         return None
 

@@ -21,7 +21,7 @@ from groundplane.controlplane.gateway.auth import current_actor
 from groundplane.controlplane.gateway.idempotency import REPLAYED_HEADER, IdempotencyKey, StoredAnswer
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Actor, authorize, require_enabled
-from groundplane.kernel.database import CollisionError, Tx
+from groundplane.kernel.database import CollisionError, Question, Tx
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, UnauthenticatedError
 from groundplane.kernel.telemetry import current_trace
 
@@ -70,12 +70,12 @@ class Operation:
         return self._tx
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
-        """Authorize, then run the block, all in one transaction."""
+    async def transaction(self, along: Question | None = None) -> AsyncIterator[Tx]:
+        """Authorize, then run the block, all in one transaction. `along` is asked with the decision."""
         async with self.services.database.transaction() as tx:
             self._tx = tx
             try:
-                await self._authorize(tx)
+                await self._authorize(tx, along)
                 yield tx
             finally:
                 self._tx = None
@@ -97,8 +97,9 @@ class Operation:
         raise AssertionError  # the last attempt answers or raises
 
     async def _commit(self, work: "Work", key: IdempotencyKey | None) -> Response:
-        async with self.transaction() as tx:
-            stored = await key.recall(tx) if key else None
+        question = key.question() if key else None
+        async with self.transaction(question) as tx:
+            stored = key.recall(question.answer or {}) if key and question else None
             if stored is not None:
                 return _replay(stored)
             reply = await work(self)
@@ -137,14 +138,15 @@ class Operation:
         async with self.services.database.transaction() as tx:
             await self._authorize(tx)
 
-    async def _authorize(self, tx: Tx) -> None:
+    async def _authorize(self, tx: Tx, along: Question | None = None) -> None:
         self.authorized = False
         if self.permission is None:
             await require_enabled(tx, self.actor)
+            await tx.fetch_along(along, "SELECT 1 AS one")
         else:
             organization_id, self.project_id = self._place
             scope = {"organization_id": organization_id, "project_id": self.project_id}
-            self.organization_id = await authorize(tx, self.actor, self.permission, **scope)
+            self.organization_id = await authorize(tx, self.actor, self.permission, **scope, along=along)
         self.authorized = True
 
     def _outcome(self, error: GroundplaneError) -> Outcome:
@@ -189,9 +191,11 @@ async def replay(services: Services, request: Request) -> Response | None:
     key = IdempotencyKey.of(request, actor.id, await request.body())
     if key is None:
         return None
+    question = key.question()
     async with services.database.transaction() as tx:
         await require_enabled(tx, actor)
-        stored = await key.recall(tx)
+        await tx.fetch_along(question, "SELECT 1 AS one")
+        stored = key.recall(question.answer or {})
     return _replay(stored) if stored else None
 
 

@@ -14,7 +14,7 @@ from groundplane.controlplane.identity.problems import (
 )
 from groundplane.controlplane.identity.roles import ROLES
 from groundplane.controlplane.resources.scopes import organization_exists, organization_of_project
-from groundplane.kernel.database import Row, Tx
+from groundplane.kernel.database import Question, Row, Tx
 from groundplane.kernel.errors import FieldProblem, ForbiddenError, InvalidRequestError, NotFoundError
 from groundplane.kernel.ids import new_id
 
@@ -38,11 +38,17 @@ _COLUMNS = ", ".join(f"role_binding.{item.name}" for item in fields(RoleBinding)
 
 
 async def authorize(
-    tx: Tx, actor: Actor, permission: str, *, organization_id: UUID | None, project_id: UUID | None
+    tx: Tx,
+    actor: Actor,
+    permission: str,
+    *,
+    organization_id: UUID | None,
+    project_id: UUID | None,
+    along: Question | None = None,
 ) -> UUID | None:
     """Return if one of the actor's roles gives the permission there; both None is the platform itself. One query.
 
-    A project's organization need not be known: it is answered.
+    A project's organization need not be known: it is answered. `along` is answered in the same round trip.
 
     Raises:
         ForbiddenError: the place is the actor's to see, but no role there gives the permission.
@@ -50,8 +56,11 @@ async def authorize(
         InvalidTokenError: the user is gone or disabled, though the token is still good.
     """
     if actor.kind == "system":
+        if along is not None:
+            await tx.fetch_along(along, "SELECT 1 AS one")
         return organization_id or (await organization_of_project(tx, project_id) if project_id else None)
-    rows = await tx.fetch(
+    rows = await tx.fetch_along(
+        along,
         """SELECT role, role_binding.organization_id, role_binding.project_id, disabled_at IS NOT NULL AS disabled,
                   project.organization_id AS owner_id
            FROM user_account

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from groundplane.contracts.reports import MESSAGE, Heartbeat, InventoryChunk, Report, Sighting
+from groundplane.contracts.reports import MESSAGE, Bundle, Heartbeat, InventoryChunk, Report, Sighting
 from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.jobs import traffic
 from groundplane.controlplane.jobs.engine import Engine
@@ -115,11 +115,11 @@ class Inbox:
         reports: list[tuple[bytes, Report]] = []
         others: list[tuple[bytes, Observation]] = []
         for payload in payloads:
-            message = await self._read(payload)
-            if isinstance(message, Report):
-                reports.append((payload, message))
-            elif message is not None:
-                others.append((payload, message))
+            for message in await self._read(payload):
+                if isinstance(message, Report):
+                    reports.append((payload, message))
+                else:
+                    others.append((payload, message))
         await self._together(reports, self.engine.report)
         await self._together(others, self.observe)
 
@@ -139,12 +139,13 @@ class Inbox:
             for each in messages:
                 await self._together([each], work)
 
-    async def _read(self, payload: bytes) -> Report | Observation | None:
+    async def _read(self, payload: bytes) -> Sequence[Report | Observation]:
         try:
-            return MESSAGE.validate_json(payload)
+            message = MESSAGE.validate_json(payload)
         except ValueError as error:
             await self._set_aside(payload, error)
-            return None
+            return ()
+        return message.messages if isinstance(message, Bundle) else (message,)
 
     async def _set_aside(self, payload: bytes, error: Exception) -> None:
         log.error("report.set_aside", exc_info=error)

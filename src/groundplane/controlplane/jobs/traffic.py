@@ -159,7 +159,7 @@ class Traffic:
         """The living rules: read at most a second ago, and since the last one of them expired."""
         asked = monotonic()
         if asked >= self._until:
-            rows = await tx.connection.fetch(  # past what is written behind: it does not matter here, and stays one statement
+            rows = await tx.aside(
                 f"""SELECT {_COLUMNS}, extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds
                     FROM traffic_rule AS rule WHERE expires_at > clock_timestamp() ORDER BY id"""  # noqa: S608  # our own
             )

@@ -6,6 +6,7 @@ from uuid import UUID
 from groundplane.contracts.reports import Sighting, State
 from groundplane.controlplane.reconciler import drift
 from groundplane.controlplane.reconciler.assessment import Difference, Wish, assess
+from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.resource import COLUMNS, Resource
 from groundplane.controlplane.resources.states import StateKeeper
@@ -20,34 +21,23 @@ async def apply(tx: Tx, kinds: Mapping[str, Kind], states: StateKeeper, sighting
     Most are about what a job is changing, or tell nothing that matters: those are written behind, all at once.
     """
     watched = [each for each in sightings if (kind := kinds.get(each.state.kind)) is not None and kind.inventory]
-    rows = dict(await _lock(tx, [each.state.id for each in watched]))
+    rows = await _lock(tx, [each.state.id for each in watched])
+    held = states.these(tx, [Resource.from_row(row) for row in rows.values()])
     news = False
     for sighting in watched:
         row = rows.get(sighting.state.id)
-        if row is not None and _speaks_of(row, sighting.state):
-            resource = Resource.from_row(row)
-            news |= await _apply(tx, kinds[resource.kind], states, resource, sighting, changing=row["changing"])
-            rows |= await _lock(tx, [resource.id]) if len(watched) > 1 and _again(watched, sighting) else {}
+        if row is None or not _speaks_of(row, sighting.state):
+            continue
+        resource = held.resources[row["id"]]
+        seen = sighting.state.observed if sighting.state.present else None
+        found = None if row["changing"] else assess(kinds[resource.kind], resource, seen)
+        if found is not None:
+            news |= await _take_in(tx, states, resource, found, sighting)
+            held.resources[resource.id] = await store.load(tx, resource.id)
+        elif seen is not None or not row["changing"]:
+            held.observe(resource, seen or {}, reason=SEEN)
+    await held.close()
     return news
-
-
-def _again(watched: Sequence[Sighting], sighting: Sighting) -> bool:
-    """Do several events speak of this resource?"""
-    return sum(each.state.id == sighting.state.id for each in watched) > 1
-
-
-async def _apply(tx: Tx, kind: Kind, states: StateKeeper, resource: Resource, sighting: Sighting, *, changing: bool) -> bool:
-    state = sighting.state
-    seen = state.observed if state.present else None
-    if changing:
-        if seen is not None:
-            await states.observe(tx, resource, seen, reason=SEEN)
-        return False
-    found = assess(kind, resource, seen)
-    if found is None:
-        await states.observe(tx, resource, seen or {}, reason=SEEN)
-        return False
-    return await _take_in(tx, states, resource, found, sighting)
 
 
 async def _take_in(tx: Tx, states: StateKeeper, resource: Resource, found: Difference | Wish, sighting: Sighting) -> bool:

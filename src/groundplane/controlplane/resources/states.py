@@ -58,10 +58,13 @@ class StateKeeper:
 
     async def observe(self, tx: Tx, resource: Resource, observed: Mapping[str, Any], *, reason: str) -> None:
         """Write what an engine says, and meter it; nothing when it says nothing new. The row is locked, or new."""
-        held = HeldResources(tx, self)
-        held.resources[resource.id] = resource
+        held = self.these(tx, [resource])
         held.observe(resource, observed, reason=reason)
         await held.close()
+
+    def these(self, tx: Tx, resources: Sequence[Resource]) -> "HeldResources":
+        """Resources that the caller has locked, or made."""
+        return HeldResources(tx, self, {resource.id: resource for resource in resources})
 
     async def bury(self, tx: Tx, resources: Sequence[Resource], *, job_id: UUID | None, changed_by: UUID | None = None) -> None:
         """The resources, whose rows are locked, are gone for certain: give back every claim, keep the rows as deleted.

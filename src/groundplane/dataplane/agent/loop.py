@@ -37,6 +37,7 @@ from groundplane.kernel.telemetry import current_trace, trace_scope
 log = structlog.get_logger()
 
 BATCH = 64
+BEAT_SECONDS = 0.01
 GIVE_UP_SECONDS = 0.5
 ELSEWHERE_SECONDS = 1.0
 """After which a task that is not ours to do, or for which there is no room here, is offered again."""
@@ -110,7 +111,10 @@ class Loop:
         consumer = task_consumer(self._identity.cluster_id)
         async with aclosing(self._bus.consume(TASKS_STREAM, consumer, batch=BATCH)) as lists:
             async for messages in lists:
+                began = time.monotonic()
                 await self._begin_all(messages)
+                # The first is begun at once; while more come in, they are taken several at a time.
+                await asyncio.sleep(max(0.0, began + BEAT_SECONDS - time.monotonic()))
 
     async def _begin_all(self, messages: Sequence[Msg]) -> None:
         """As many as there is room for; the others wait a moment, and then not here."""

@@ -155,7 +155,7 @@ async def _hold_subnet(
     creation: Creation, network: Resource, named: UUID | None, *, after: UUID | None = None, around: IPv4Address | None = None
 ) -> _Subnet | None:
     """The one that is named, or the network's oldest after another, that has this address, if one is given."""
-    row = await creation.tx.row(
+    rows = await creation.tx.aside(
         """SELECT subnet_id, next_host, spec FROM subnet_range JOIN resource ON resource.id = subnet_id
            WHERE network_id = $1 AND wanted = 'present' AND ($2::uuid IS NULL OR subnet_id = $2)
              AND ($3::uuid IS NULL OR subnet_id > $3) AND ($4::inet IS NULL OR range >>= $4)
@@ -165,8 +165,9 @@ async def _hold_subnet(
         after,
         around,
     )
-    if row is None:
+    if not rows:
         return None
+    (row,) = rows
     spec = SubnetSpec.model_validate(row["spec"])
     return _Subnet(row["subnet_id"], IPv4Network(spec.cidr), IPv4Address(spec.gateway), row["next_host"])
 
@@ -178,6 +179,8 @@ async def _claim_addresses(
 
     Raises NoSubnetError, AddressOutsideError, AddressTakenError, NoAddressError.
     """
+    if creation.tx.owes("address"):
+        await creation.tx.flush()  # those that this very request has claimed already must be seen
     named = None
     if request.subnet is not None:
         named = (await store.refer(creation.tx, SUBNET, creation.project_id, request.subnet, field="subnet")).id
@@ -237,7 +240,7 @@ async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4A
     start, width, unseen = subnet.next_host, count + _LOOK_AHEAD, hosts
     while len(found) < count and unseen > 0:
         end = min(start + min(width, unseen) - 1, hosts)
-        rows = await tx.fetch(_FREE, subnet.id, start, end, first, subnet.gateway, count - len(found))
+        rows = await tx.aside(_FREE, subnet.id, start, end, first, subnet.gateway, count - len(found))
         found += [each["host"] for each in rows]
         start, width, unseen = end % hosts + 1, width * _LOOK_AHEAD, unseen - (end - start + 1)
     if len(found) < count:
