@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from nats.aio.msg import Msg
 from tests.dataplane.agent.server import NatsServer
 
-from groundplane.contracts.reports import MESSAGE, Heartbeat, InventoryChunk, Report, Sighting
+from groundplane.contracts.reports import MESSAGE, Bundle, Heartbeat, InventoryChunk, Report, Sighting
 from groundplane.contracts.specs import VolumeSpec
 from groundplane.contracts.tasks import (
     LEASES_BUCKET,
@@ -222,4 +222,5 @@ class World:
 
     async def _hear(self, message: Msg) -> None:
         with suppress(ValueError):
-            self.heard.append(MESSAGE.validate_json(message.data))
+            said = MESSAGE.validate_json(message.data)
+            self.heard += said.messages if isinstance(said, Bundle) else (said,)

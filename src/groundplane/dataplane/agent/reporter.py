@@ -31,8 +31,9 @@ class Reporter:
         """Publish. A second message of the same `message_id` within two minutes is dropped, unless it shared one."""
         payload = message.model_dump_json().encode()
         now = monotonic()
-        if not isinstance(message, Report | Sighting) or (self._sending is None and now - self._last >= GATHER_SECONDS):
-            self._last = now
+        small = isinstance(message, Report | Sighting)
+        if not small or (self._sending is None and now - self._last >= GATHER_SECONDS):
+            self._last = now if small else self._last
             await self._bus.publish(self._subject, payload, message_id)
             return
         if self._sending is None or sum(map(len, self._gathered)) + len(payload) > BUNDLE_BYTES:
