@@ -84,6 +84,7 @@ class Tx:
     read: dict[Any, Any] = field(default_factory=dict)
     _inserts: dict[str, list[Json]] = field(default_factory=dict)
     _updates: dict[str, dict[UUID, Json]] = field(default_factory=dict)
+    _fresh: dict[tuple[str, UUID], Json] = field(default_factory=dict)
     _behind: list[_Behind] = field(default_factory=list)
     _refusals: dict[str, Callable[[asyncpg.IntegrityConstraintViolationError], Exception]] = field(default_factory=dict)
 
@@ -155,6 +156,8 @@ class Tx:
     def insert(self, table: str, row: Json) -> None:
         """Write a new row behind. Rows of a table keep their order; columns that are left out get their default."""
         self._inserts.setdefault(table, []).append(row)
+        if "id" in row:
+            self._fresh[table, row["id"]] = row
 
     def refuse(self, refusals: Refusals) -> None:
         """Say what it means should one of these constraints be violated by what is written behind."""
@@ -175,7 +178,7 @@ class Tx:
 
     def pending(self, table: str, row_id: UUID) -> Json | None:
         """The new row with this `id` that is not written yet."""
-        return next((row for row in self._inserts.get(table, ()) if row.get("id") == row_id), None)
+        return self._fresh.get((table, row_id))
 
     def owes(self, table: str) -> bool:
         """Are there new rows of this table that are not written yet?"""
@@ -187,7 +190,7 @@ class Tx:
             return
         behind, self._behind = self._behind, []
         sql, values = _statement(self._inserts, self._updates, behind)
-        self._inserts, self._updates = {}, {}
+        self._inserts, self._updates, self._fresh = {}, {}, {}
         try:
             touched = await self.connection.fetchrow(sql, *values)
         except asyncpg.IntegrityConstraintViolationError as error:
@@ -215,7 +218,7 @@ class Tx:
                 yield
                 await self.flush()
         except BaseException:
-            self._inserts, self._updates, self._behind = {}, {}, []
+            self._inserts, self._updates, self._behind, self._fresh = {}, {}, [], {}
             self.read.clear()
             for actions, mark in marks:
                 del actions[mark:]

@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import ValidationError
-from tests.controlplane.cloud import Cloud
+from tests.controlplane.cloud import Cloud, subject
 from tests.controlplane.scenes import boot_machine, lay_network, machine, prepare
 
 from groundplane.contracts.specs import VmSpec
@@ -13,6 +13,7 @@ from groundplane.controlplane.compute.vm.models import NicRequest, RootVolume
 from groundplane.controlplane.network.port import PORT
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.storage.volume import VOLUME
+from groundplane.dataplane.providers.simulated import Injection
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJHDGMF+tZQL3dcr1arPst+YP8v33Is0kAJVvyTKrxMw you@there"
 
@@ -123,3 +124,20 @@ def test_a_machine_boots_from_an_image_or_from_a_volume() -> None:
     for wrong in ({}, {"image": "a"}, {"size_gib": 1}, {"image": "a", "size_gib": 1, "volume": "b"}):
         with pytest.raises(ValidationError):
             RootVolume.model_validate(wrong)
+
+
+async def test_a_correction_asks_for_nothing_that_it_does_not_hold(cloud: Cloud) -> None:
+    """What came with a machine whose deletion failed is corrected by jobs of its own; two must not ask for one thing."""
+    vm = await boot_machine(cloud)
+    injection = cloud.engine.injections.add(Injection("error", verb="remove", fault_class="permanent"))
+    await cloud.delete(vm.id)
+    await cloud.run()
+    cloud.engine.injections.clear(injection)
+    await cloud.look()
+    await cloud.correct()
+    held = await cloud.fetch("SELECT job_id, resource_id FROM change_claim")
+    assert len(cloud.tasks) > 1
+    for task in cloud.tasks:
+        assert {subject(operation)[1] for operation in task.operations} == {
+            row["resource_id"] for row in held if row["job_id"] == task.id
+        }

@@ -89,6 +89,7 @@ def note(tx: Tx, job: Job, what: str, **detail: object) -> None:
 
 def claim(tx: Tx, job: Job, resource_ids: Collection[UUID]) -> None:
     """Hold the change of resources, all of whose rows the caller has locked or made, until the job ends."""
+    tx.read["claims", job.id] = frozenset(resource_ids)
     for resource_id in sorted(resource_ids):
         tx.insert("change_claim", {"resource_id": resource_id, "job_id": job.id})
 
@@ -134,13 +135,12 @@ async def history(tx: Tx, job_id: UUID) -> Sequence[Row]:
     return await tx.fetch("SELECT at, step, attempt, what, detail FROM job_event WHERE job_id = $1 ORDER BY number", job_id)
 
 
-async def touched(tx: Tx, job_ids: Collection[UUID]) -> Mapping[UUID, Sequence[UUID]]:
-    """The resources whose change each job holds."""
-    rows = await tx.fetch("SELECT job_id, resource_id FROM change_claim WHERE job_id = ANY($1::uuid[])", list(job_ids))
-    found: dict[UUID, list[UUID]] = {job_id: [] for job_id in job_ids}
-    for row in rows:
-        found[row["job_id"]].append(row["resource_id"])
-    return found
+async def touched(tx: Tx, job: Job) -> Collection[UUID]:
+    """The resources whose change the job holds: no other may be asked for in its name."""
+    if (claimed := tx.read.get(("claims", job.id))) is not None:
+        return set(claimed)
+    rows = await tx.fetch("SELECT resource_id FROM change_claim WHERE job_id = $1", job.id)
+    return {row["resource_id"] for row in rows}
 
 
 async def holder(tx: Tx, resource_id: UUID) -> Job | None:

@@ -6,7 +6,7 @@ from groundplane.contracts.specs import Disk, Nic, Seed
 from groundplane.contracts.specs import VmSpec as EngineSpec
 from groundplane.controlplane.compute.vm.admission import owned_ids, secret_id
 from groundplane.controlplane.compute.vm.models import VmSpec
-from groundplane.controlplane.jobs.job import Job
+from groundplane.controlplane.jobs.job import Job, touched
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Want, Workflow, done
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.network.port import PORT, PortSpec
@@ -21,7 +21,7 @@ from groundplane.kernel.database import Tx
 async def create(tx: Tx, job: Job) -> Move:
     """One task makes the volumes and ports that come with the machine, then the machine."""
     vm = await store.load(tx, job.resource_id)
-    parts = await _owned(tx, vm)
+    parts = await _parts(tx, job, vm)
     images = await store.recall(tx, images_of(part for part in parts if part.kind == VOLUME.name))
     wants = [volume_spec(part, images) if part.kind == VOLUME.name else port_spec(part) for part in parts]
     return _ask(vm, [*wants, await _machine(tx, vm)])
@@ -38,13 +38,15 @@ async def remove(tx: Tx, job: Job) -> Move:
     vm = await store.load(tx, job.resource_id)
     parts = [
         Absent("volume", part.id, pool_of(part)) if part.kind == VOLUME.name else Absent("port", part.id)
-        for part in await _owned(tx, vm)
+        for part in await _parts(tx, job, vm)
     ]
     return _ask(vm, [Absent("vm", vm.id), *parts])
 
 
-async def _owned(tx: Tx, vm: Resource) -> Sequence[Resource]:
-    ids = owned_ids(VmSpec.model_validate(vm.spec))
+async def _parts(tx: Tx, job: Job, vm: Resource) -> Sequence[Resource]:
+    """What came with the machine, as far as this job may change it: a correction holds the machine alone."""
+    held = await touched(tx, job)
+    ids = [each for each in owned_ids(VmSpec.model_validate(vm.spec)) if each in held]
     found = await store.recall(tx, ids)
     return [found[each] for each in ids if found[each].deleted_at is None]
 
