@@ -13,7 +13,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from string import Template
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +26,7 @@ PROJECTS, HOSTS = 8, 10
 REPORTS_AT_ONCE = 20
 ROWS = {
     "resource": 1, "link": 1, "placement": 1, "quota_claim": 1, "job": 1, "job_event": 5, "usage_span": 2, "audit_event": 1,
-    "revision": 4,
+    "revision": 4, "idempotency_key": 1,
 }  # fmt: skip
 """What a create and its report leave in each table; of the journal: the resource made and active, the job made and ended."""
 
@@ -38,49 +37,46 @@ _FURNISH = """
     FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[]) AS made (id, kind, project_id, host_id, name)
 """
 
-_CREATE = Template("""
+_CREATE = """
     WITH quota AS (
         UPDATE quota_usage AS used SET vms = used.vms + 1, vcpus = used.vcpus + 1, memory_mib = used.memory_mib + 64
         FROM quota_limit
-        WHERE used.scope_id = $$3 AND quota_limit.scope_id = '00000000-0000-0000-0000-000000000000'
+        WHERE used.scope_id = $3 AND quota_limit.scope_id = '00000000-0000-0000-0000-000000000000'
           AND used.vms < quota_limit.vms AND used.vcpus < quota_limit.vcpus
           AND used.memory_mib + 64 <= quota_limit.memory_mib
     ), claim AS (
-        INSERT INTO quota_claim (resource_id, scope_id, amounts) VALUES ($$1, $$3, '{"vms": 1, "vcpus": 1, "memory_mib": 64}')
+        INSERT INTO quota_claim (resource_id, scope_id, amounts) VALUES ($1, $3, '{"vms": 1, "vcpus": 1, "memory_mib": 64}')
     ), host AS (
         UPDATE host_capacity SET vcpus_used = vcpus_used + 1, memory_used = memory_used + 64
-        WHERE host_id = $$5 AND open AND vcpus > vcpus_used AND memory_mib >= memory_used + 64
+        WHERE host_id = $5 AND open AND vcpus > vcpus_used AND memory_mib >= memory_used + 64
     ), place AS (
-        INSERT INTO placement (resource_id, host_id, vcpus, memory_mib) VALUES ($$1, $$5, 1, 64)
+        INSERT INTO placement (resource_id, host_id, vcpus, memory_mib) VALUES ($1, $5, 1, 64)
     ), vm AS (
         INSERT INTO resource (id, kind, organization_id, project_id, scope_id, name, status, spec, cluster_id, host_id, fence,
                               changed_by, reason)
-        VALUES ($$1, 'vm', $$3, $$3, $$3, $$6, 'creating', $$7::text::jsonb, $$5, $$5, 1, $$8, 'create vm')
+        VALUES ($1, 'vm', $3, $3, $3, $6, 'creating', $7::text::jsonb, $5, $5, 1, $8, 'create vm')
     ), used AS (
-        INSERT INTO link (source_id, target_id, role) VALUES ($$1, $$4, 'root')
+        INSERT INTO link (source_id, target_id, role) VALUES ($1, $4, 'root')
     ), started AS (
         INSERT INTO job (id, workflow, version, organization_id, project_id, resource_id, resource_kind, state, step, ask,
-                         ask_fence, next_at, step_deadline, deadline, requested_by, reason, trace, started_at
-                         ${columns})
-        VALUES ($$2, 'vm.create', 1, $$3, $$3, $$1, 'vm', 'RUNNING', 'create', $$9::text::jsonb,
-                1, now() + interval '30 seconds', now() + interval '10 minutes', now() + interval '30 minutes', $$8,
-                'create vm', $$10, clock_timestamp() ${values})
+                         ask_fence, next_at, step_deadline, deadline, requested_by, reason, trace, started_at,
+                         verb, cluster_id)
+        VALUES ($2, 'vm.create', 1, $3, $3, $1, 'vm', 'RUNNING', 'create', $9::text::jsonb,
+                1, now() + interval '30 seconds', now() + interval '10 minutes', now() + interval '30 minutes', $8,
+                'create vm', $10, clock_timestamp(), 'create', $5)
     ), history AS (
         INSERT INTO job_event (job_id, step, attempt, what, detail)
-        VALUES ($$2, 'create', 1, 'entered', '{}'), ($$2, 'create', 1, 'asked', '{"fence": 1, "operations": ["ensure vm"]}')
+        VALUES ($2, 'create', 1, 'entered', '{}'), ($2, 'create', 1, 'asked', '{"fence": 1, "operations": ["ensure vm"]}')
     ), held AS (
-        INSERT INTO change_claim (resource_id, job_id) VALUES ($$1, $$2)
-    ) ${more}
-    INSERT INTO audit_event (organization_id, project_id, actor_id, actor_kind, action, outcome, resource_kind, resource_id,
-                             request_id, trace, address)
-    VALUES ($$3, $$3, $$8, 'user', 'compute.vm.create', 'allowed', 'vm', $$1, $$10, $$10, '127.0.0.1')
-""")
-_STORED = """
-    , stored AS (
+        INSERT INTO change_claim (resource_id, job_id) VALUES ($1, $2)
+    ), stored AS (
         INSERT INTO idempotency_key (principal_id, route, key, request_hash, status, location, body)
         VALUES ($8, 'POST /api/tenant/v1/projects/' || $3::text || '/vms', $2::text, repeat('0', 64), 202, $10,
                 repeat($7::text, 3))
     )
+    INSERT INTO audit_event (organization_id, project_id, actor_id, actor_kind, action, outcome, resource_kind, resource_id,
+                             request_id, trace, address)
+    VALUES ($3, $3, $8, 'user', 'compute.vm.create', 'allowed', 'vm', $1, $10, $10, '127.0.0.1')
 """
 
 _REPORT = """
@@ -165,16 +161,9 @@ async def furnish(connection: Any, machines: int) -> Ground:
     return Ground(projects, volumes)
 
 
-async def create_statement(connection: Any) -> str:
-    """A create in the words of the database's schema: the first one has neither stored answers nor a job's verb."""
-    stores = await connection.fetchval("SELECT to_regclass('idempotency_key') IS NOT NULL")
-    pieces = {"columns": ", verb, cluster_id", "values": ", 'create', $5", "more": _STORED} if stores else {}
-    return _CREATE.substitute({"columns": "", "values": "", "more": "", **pieces})
-
-
 async def create_all(connection: Any, ground: Ground) -> None:
     """A machine on each volume, one after another; their reports whenever there are enough of them."""
-    create, actor_id, waiting = await create_statement(connection), new_id(), list[UUID]()
+    actor_id, waiting = new_id(), list[UUID]()
     calls = [{"verb": "ensure", "kind": "vm", "id": str(actor_id), "milliseconds": 0.5}]
     detail = json.dumps({"outcome": "done", "at": "2026-01-01T00:00:00.000000Z", "calls": calls})
     observed = json.dumps({"power": "running", "reboots": 0, "hardware": "0" * 64})
@@ -184,7 +173,7 @@ async def create_all(connection: Any, ground: Ground) -> None:
         spec = json.dumps(_spec(name, volume_id))
         trace = f"00-{job_id.hex}-{job_id.hex[:16]}-01"
         values = (new_id(), job_id, project_id, volume_id, host_id, name, spec, actor_id, ask, trace)
-        await connection.execute(create, *values)
+        await connection.execute(_CREATE, *values)
         waiting.append(job_id)
         if len(waiting) == REPORTS_AT_ONCE or number + 1 == len(ground.volumes):
             await connection.execute(_REPORT, waiting, detail, observed)

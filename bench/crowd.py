@@ -74,9 +74,9 @@ _OF_KIND = (
               jsonb_build_object('id', $id, 'kind', '$kind', 'status', status, 'spec', $spec, 'observed', $observed)
        FROM crowd CROSS JOIN (VALUES (1, 'creating'), (2, 'active')) AS change (line, status)""",
     """INSERT INTO job (id, workflow, version, organization_id, project_id, resource_id, resource_kind, state, step,
-           deadline, reason, created_at, started_at, ended_at $columns)
+           deadline, reason, created_at, started_at, ended_at, verb)
        SELECT $job, '$kind.create', 1, organization_id, project_id, $id, '$kind', 'SUCCEEDED', 'done', $at,
-              'create $kind', $at, $at, $at $values FROM crowd""",
+              'create $kind', $at, $at, $at, 'create' FROM crowd""",
     """INSERT INTO job_event (job_id, at, step, attempt, what, detail)
        SELECT $job, $at, step, 1, what, '{}' FROM crowd
        CROSS JOIN (VALUES ('create', 'asked'), ('create', 'reported'), ('done', 'succeeded')) AS line (step, what)""",
@@ -126,9 +126,7 @@ async def fill(superuser_url: str, resources: int) -> None:
     connection = await asyncpg.connect(superuser_url, server_settings=_SESSION)
     try:
         await connection.execute(Template(_STAND).substitute(projects=PROJECTS, hosts=HOSTS, machines=resources // 2))
-        verbs = await connection.fetchval("SELECT to_regclass('idempotency_key') IS NOT NULL")  # came with the job's verb
-        job = {"columns": ", verb", "values": ", 'create'"} if verbs else {"columns": "", "values": ""}
-        each = [Template(sql).substitute(kind, **job) for sql in _OF_KIND for kind in _KINDS]
+        each = [Template(sql).substitute(kind) for sql in _OF_KIND for kind in _KINDS]
         longest, *others = _ONCE
         statements = deque([longest, *each, *others])
         await asyncio.gather(*(_work_off(superuser_url, statements) for _ in range(HANDS)))

@@ -61,6 +61,7 @@ _JOBS = "SELECT id FROM job WHERE resource_id = ANY($1::uuid[])"
 _WHOSE = {
     "resource": "id = ANY($1::uuid[])",
     "link": "source_id = ANY($1::uuid[])",
+    "idempotency_key": "EXISTS (SELECT FROM resource WHERE id = ANY($1::uuid[]) AND body LIKE '%\"name\":\"' || name || '\"%')",
     "job_event": f"job_id IN ({_JOBS})",
     "revision": f"entity_id IN (SELECT unnest($1::uuid[]) UNION {_JOBS})",
 }
