@@ -196,7 +196,7 @@ class KindRoutes:
                 }  # fmt: skip
                 if (count := getattr(wish, "count", None)) is not None:
                     many = await self.services.manager.create_many(op.tx, self.kind, wish.spec, count=count, **asked)
-                    op.detail["count"] = count
+                    op.detail |= {"count": count, "job": public(JOB_PREFIX, many.parent.id if many.parent else None)}
                     return self._bulk_reply(many)
                 outcome = await self.services.manager.create(op.tx, self.kind, wish.spec, **asked)
                 op.resource_id = outcome.resource.id
