@@ -25,6 +25,7 @@ from groundplane.controlplane.gateway.idempotency import HEADER, REPLAYED_HEADER
 from groundplane.controlplane.gateway.views import JOB_PREFIX
 from groundplane.controlplane.resources.manager import CORRECTION
 from groundplane.controlplane.resources.project import PROJECT
+from groundplane.controlplane.resources.quota import DIMENSIONS
 from groundplane.dataplane.providers.simulated import Injection
 from groundplane.kernel.database import Row
 from groundplane.kernel.ids import format_id, parse_id
@@ -37,18 +38,6 @@ REFERENCES = {
     "volumes": "volume", "port": "port", "ssh_keys": "ssh_key",
 }  # fmt: skip
 """The fields of requests that name another resource, and its kind."""
-DIMENSIONS = (
-    "vms",
-    "vcpus",
-    "memory_mib",
-    "volumes",
-    "volume_gib",
-    "networks",
-    "ports",
-    "security_groups",
-    "images",
-    "ssh_keys",
-)
 
 How = Literal["plainly", "dry", "with key 1", "with key 2"]
 Json = dict[str, Any]

@@ -32,13 +32,7 @@ def machine_router(services: Services) -> APIRouter:
         request: Request, reference: ReferencePath, offset: Offset = 0, limit: Length = 1 << 20
     ) -> StreamingResponse:
         scope = path_scope(request)
-        async with operation(
-            services,
-            request,
-            permission=VM.permission("console"),
-            organization_id=scope.organization_id,
-            project_id=scope.project_id,
-        ) as op:
+        async with operation(services, request, permission=VM.permission("console"), **scope.place) as op:
             vm = await store.get(op.tx, VM, scope.project_id, reference)
         if vm.cluster_id is None or vm.host_id is None:
             raise NotReadyError

@@ -200,13 +200,7 @@ def _add_quota(router: APIRouter, services: Services) -> None:
     async def read_quota(request: Request) -> Response:
         scope = path_scope(request)
         assert scope.project_id is not None  # noqa: S101  # the path has it
-        async with operation(
-            services,
-            request,
-            permission=QUOTA_READ,
-            organization_id=scope.organization_id,
-            project_id=scope.project_id,
-        ) as op:
+        async with operation(services, request, permission=QUOTA_READ, **scope.place) as op:
             usage = await quota.usage(op.tx, scope.project_id)
         return answer(_quota_view(scope.project_id, usage))
 
@@ -241,9 +235,7 @@ def _add_audit_log(router: APIRouter, services: Services, prefix: str) -> None:
     async def list_audit_events(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
         before = _parse(AUDIT_PREFIX, cursor)
         scope = path_scope(request)
-        async with operation(
-            services, request, permission=AUDIT_LIST, organization_id=scope.organization_id, project_id=scope.project_id
-        ) as op:
+        async with operation(services, request, permission=AUDIT_LIST, **scope.place) as op:
             found = await audit.page(op.tx, project_id=scope.project_id, before=before, limit=limit + 1)
         return _page(found, limit, lambda event: _audit_view(services, event))
 
@@ -256,9 +248,7 @@ def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
     async def list_drift(request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True) -> Response:
         after = _parse(DRIFT_PREFIX, cursor)
         scope = path_scope(request)
-        async with operation(
-            services, request, permission=DRIFT_LIST, organization_id=scope.organization_id, project_id=scope.project_id
-        ) as op:
+        async with operation(services, request, permission=DRIFT_LIST, **scope.place) as op:
             found = await oversight.drift_page(
                 op.tx, project_id=scope.project_id, open_only=open_only, after=after, limit=limit + 1
             )

@@ -256,8 +256,10 @@ def _hold_view(job: Job) -> dict[str, Any] | None:
 
 def _links(kinds: Mapping[str, Kind], job: Job) -> dict[str, str | None]:
     own, kind = _job_href(job, job.id), kinds[job.resource_kind]
-    place = kind.namespace if kind.namespace != "tenant" else f"tenant/v1/projects/{public(PROJECT.prefix, job.project_id)}"
-    resource = f"/api/{place if kind.namespace == 'tenant' else f'{place}/v1'}/{kind.plural}/{kind.public_id(job.resource_id)}"
+    place = f"{kind.namespace}/v1"
+    if kind.namespace == "tenant":
+        place += f"/projects/{public(PROJECT.prefix, job.project_id)}"
+    resource = f"/api/{place}/{kind.plural}/{kind.public_id(job.resource_id)}"
     return {
         "self": own,
         "resource": None if job.verb == "bulk" else resource,

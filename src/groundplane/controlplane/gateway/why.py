@@ -103,13 +103,7 @@ class WhyRoute:
     def _why(self) -> Callable[..., Awaitable[Response]]:
         async def why(request: Request, reference: ReferencePath, limit: Newest = MOST) -> Response:
             scope = await self._scope(request, reference)
-            async with operation(
-                self.services,
-                request,
-                permission=self.kind.permission("read"),
-                organization_id=scope.organization_id,
-                project_id=scope.project_id,
-            ) as op:
+            async with operation(self.services, request, permission=self.kind.permission("read"), **scope.place) as op:
                 words = Words(self.services.kinds, operator=await is_operator(op))
                 resource = await timeline.find_ever(
                     op.tx, self.kind, self._project(scope), reference, organization_id=scope.organization_id

@@ -176,7 +176,8 @@ class ResourceManager:
             await self.states.bury(tx, [await self.lock(tx, resource.id)], job_id=None, changed_by=actor_id)
             return Outcome(await store.load(tx, resource.id), None)
         touching = [resource.id, *(child.id for child in owned)]
-        job = await self._start(tx, kind.on_delete, "delete", resource, touching, actor_id, f"delete {kind.name}")
+        wish = _wish(kind.on_delete, "delete", resource, touching, actor_id, f"delete {kind.name}")
+        job = await self._start_change(tx, wish)
         return Outcome(await store.load(tx, resource.id), job)
 
     async def correct(self, tx: Tx, kind: Kind, resource: Resource) -> Job | None:
@@ -187,7 +188,7 @@ class ResourceManager:
         workflow = kind.on_delete if resource.wanted == "absent" else kind.on_update or kind.on_create
         if workflow is None:
             return None
-        return await self._start(tx, workflow, "correct", resource, [resource.id], None, CORRECTION)
+        return await self._start_change(tx, _wish(workflow, "correct", resource, [resource.id], None, CORRECTION))
 
     async def retry(self, tx: Tx, job_id: UUID, *, actor_id: UUID | None) -> Job:
         """Another attempt at what a failed job was for, or at once the next try of one that waits for it.
@@ -214,9 +215,8 @@ class ResourceManager:
         for part in sorted(parts, key=lambda each: each.id):
             await self.lock(tx, part.id)
         touching = [resource.id, *(part.id for part in parts)]
-        if job.verb == "create":  # which `_start` takes to be of what is new
-            await self._refuse_second_change(tx, touching)
-        return await self._start(tx, workflow, job.verb, resource, touching, actor_id, f"retry of {job.workflow}")
+        wish = _wish(workflow, job.verb, resource, touching, actor_id, f"retry of {job.workflow}")
+        return await self._start_change(tx, wish)
 
     def keep_secret(self, tx: Tx, draft: Draft, plain: bytes) -> UUID:
         """Store a secret of a resource, sealed; its id is what may travel."""
@@ -271,42 +271,20 @@ class ResourceManager:
         self, creation: Creation, kind: Kind, resource: Resource, draft: Draft, *, parent_id: UUID | None = None
     ) -> Job:
         assert kind.on_create is not None  # noqa: S101  # asked by the callers
-        touching = [draft.id, *draft.parts]
-        reason = f"create {kind.name}"
-        return await self._start(
-            creation.tx, kind.on_create, "create", resource, touching, creation.actor_id, reason, parent_id=parent_id
-        )
+        touching, reason = [draft.id, *draft.parts], f"create {kind.name}"
+        wish = _wish(kind.on_create, "create", resource, touching, creation.actor_id, reason, parent_id=parent_id)
+        return await self.engine.start(creation.tx, wish)  # what is new, no other job can be changing
 
-    async def _start(
-        self,
-        tx: Tx,
-        workflow: Workflow,
-        verb: Verb,
-        resource: Resource,
-        touching: Sequence[UUID],
-        actor_id: UUID | None,
-        reason: str,
-        *,
-        parent_id: UUID | None = None,
-    ) -> Job:
-        if verb != "create":
-            await self._refuse_second_change(tx, touching)
-        return await self.engine.start(
-            tx,
-            Start(
-                workflow=workflow,
-                verb=verb,
-                resource_id=resource.id,
-                resource_kind=resource.kind,
-                organization_id=resource.organization_id,
-                project_id=resource.project_id,
-                cluster_id=resource.cluster_id,
-                touching=touching,
-                requested_by=actor_id,
-                reason=reason,
-                parent_id=parent_id,
-            ),
-        )
+    async def _start_change(self, tx: Tx, wish: Start) -> Job:
+        """Start a job on what is there already. Raises ChangeInProgressError; the caller has locked the rows it touches."""
+        for resource_id in wish.touching:
+            other = await jobs.holder(tx, resource_id)
+            if other is not None:
+                text = format_id("job", other.id)
+                raise ChangeInProgressError(
+                    f"Job {text} is changing this resource. Wait until it ended, or delete the resource.", context={"job": text}
+                )
+        return await self.engine.start(tx, wish)
 
     async def _respec(
         self, tx: Tx, kind: Kind, resource_id: UUID, spec: Mapping[str, Any], actor_id: UUID | None, reason: str
@@ -325,7 +303,7 @@ class ResourceManager:
         resource = Resource.from_row(row)
         if kind.on_update is None:
             return Outcome(resource, None)
-        job = await self._start(tx, kind.on_update, "update", resource, [resource_id], actor_id, reason)
+        job = await self._start_change(tx, _wish(kind.on_update, "update", resource, [resource_id], actor_id, reason))
         return Outcome(await store.load(tx, resource_id), job)
 
     async def _rename(
@@ -382,16 +360,6 @@ class ResourceManager:
         if running is not None and running.reason == CORRECTION:
             await self.engine.supersede(tx, running.id, reason="a newer wish")
 
-    async def _refuse_second_change(self, tx: Tx, touching: Sequence[UUID]) -> None:
-        """Raise ChangeInProgressError when another job is changing one of them; the caller has locked their rows."""
-        for resource_id in touching:
-            other = await jobs.holder(tx, resource_id)
-            if other is not None:
-                text = format_id("job", other.id)
-                raise ChangeInProgressError(
-                    f"Job {text} is changing this resource. Wait until it ended, or delete the resource.", context={"job": text}
-                )
-
     async def _lock_wanted(self, tx: Tx, resource_id: UUID) -> Resource:
         """The resource, held; after its job, as everywhere. Raises BeingDeletedError, ResourceNotFoundError."""
         resource = await self.lock(tx, resource_id)
@@ -400,6 +368,31 @@ class ResourceManager:
         if resource.wanted == "absent":
             raise BeingDeletedError
         return resource
+
+
+def _wish(
+    workflow: Workflow,
+    verb: Verb,
+    resource: Resource,
+    touching: Sequence[UUID],
+    actor_id: UUID | None,
+    reason: str,
+    *,
+    parent_id: UUID | None = None,
+) -> Start:
+    return Start(
+        workflow=workflow,
+        verb=verb,
+        resource_id=resource.id,
+        resource_kind=resource.kind,
+        organization_id=resource.organization_id,
+        project_id=resource.project_id,
+        cluster_id=resource.cluster_id,
+        touching=touching,
+        requested_by=actor_id,
+        reason=reason,
+        parent_id=parent_id,
+    )
 
 
 def _part(name: str, suffix: str) -> str:
