@@ -7,8 +7,12 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Actor:
-    """A user, an agent, or the platform itself. `name` is for people: a user's e-mail address."""
+    """A user, a service account, an agent, or the platform itself. `name` is for people: a user's e-mail address.
+
+    `scopes` are patterns of the permissions that the credential is good for, whatever the roles give; None: for all.
+    """
 
     id: UUID
-    kind: Literal["user", "agent", "system"]
+    kind: Literal["user", "service_account", "agent", "system"]
     name: str
+    scopes: tuple[str, ...] | None = None
