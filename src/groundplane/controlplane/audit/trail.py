@@ -9,7 +9,7 @@ from uuid import UUID
 from groundplane.kernel.database import Tx
 
 Outcome = Literal["allowed", "denied", "failed"]
-ActorKind = Literal["user", "agent", "system", "anonymous"]
+ActorKind = Literal["user", "service_account", "agent", "system", "anonymous"]
 
 
 @dataclass(frozen=True, kw_only=True)
