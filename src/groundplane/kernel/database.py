@@ -15,6 +15,9 @@ from pydantic_core import to_json
 
 log = structlog.get_logger()
 
+TENANT_ROLE = "groundplane_tenant"
+"""Who a transaction is once it was let into an organization: a role that owns nothing, under row-level security."""
+
 CLOCK_SECONDS = 10.0
 """How long the database's clock is carried on by our own before it is read again."""
 
@@ -57,6 +60,13 @@ class Question:
     values: tuple[object, ...]
     answer: Json | None = None
 
+    def along_with(self, other: "Question") -> "Question":
+        """Both as one, whose answer has the columns of both."""
+        first = len(self.values)
+        places = [f"{{{first + place}}}" for place, _ in enumerate(other.values)]
+        sql = f"SELECT * FROM ({self.sql}) AS one CROSS JOIN ({other.sql.format(*places)}) AS other"  # noqa: S608  # our own
+        return Question(sql, (*self.values, *other.values))
+
 
 Otherwise = Callable[[], Awaitable[Exception]]
 
@@ -82,6 +92,8 @@ class Tx:
     after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     last: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     read: dict[Any, Any] = field(default_factory=dict)
+    confined: bool = False
+    """Is this transaction within one organization's rows?"""
     _inserts: dict[str, list[Json]] = field(default_factory=dict)
     _updates: dict[str, dict[UUID, Json]] = field(default_factory=dict)
     _fresh: dict[tuple[str, UUID], Json] = field(default_factory=dict)
@@ -149,6 +161,16 @@ class Tx:
         if values:
             await self.connection.executemany(sql, values)
 
+    @asynccontextmanager
+    async def unconfined(self) -> AsyncIterator[None]:
+        """Inside, see everybody's rows again: for what is counted over all organizations, and told to none."""
+        if not self.confined:
+            yield
+            return
+        await self.execute("SET LOCAL ROLE NONE")
+        yield
+        await self.execute(f"SET LOCAL ROLE {TENANT_ROLE}")
+
     async def over_many(self) -> None:
         """From now on this transaction's statements compare many rows with many, and are planned for that."""
         await self.execute(_OVER_MANY)
@@ -180,13 +202,17 @@ class Tx:
         """The new row with this `id` that is not written yet."""
         return self._fresh.get((table, row_id))
 
+    def unwritten(self, table: str) -> Sequence[Json]:
+        """The new rows of this table that will be written together, those too that are still to come."""
+        return self._inserts.setdefault(table, [])
+
     def owes(self, table: str) -> bool:
         """Are there new rows of this table that are not written yet?"""
         return bool(self._inserts.get(table))
 
     async def flush(self) -> None:
         """Send what is written behind. Raises what the violated constraint means, or asyncpg's own error."""
-        if not self._inserts and not self._updates and not self._behind:
+        if not any(self._inserts.values()) and not self._updates and not self._behind:
             return
         behind, self._behind = self._behind, []
         sql, values = _statement(self._inserts, self._updates, behind)

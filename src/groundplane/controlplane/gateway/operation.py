@@ -21,6 +21,7 @@ from groundplane.controlplane.gateway.auth import current_actor
 from groundplane.controlplane.gateway.idempotency import REPLAYED_HEADER, IdempotencyKey, StoredAnswer
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Actor, authorize, require_enabled
+from groundplane.controlplane.resources import scopes
 from groundplane.kernel.database import CollisionError, Question, Tx
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, UnauthenticatedError
 from groundplane.kernel.telemetry import current_trace
@@ -146,7 +147,12 @@ class Operation:
         else:
             organization_id, self.project_id = self._place
             scope = {"organization_id": organization_id, "project_id": self.project_id}
-            self.organization_id = await authorize(tx, self.actor, self.permission, **scope, along=along)
+            entering = scopes.entering(organization_id, self.project_id)
+            asked = along.along_with(entering) if along else entering
+            self.organization_id = await authorize(tx, self.actor, self.permission, **scope, along=asked)
+            tx.confined = self.organization_id is not None
+            if along:
+                along.answer = asked.answer
         self.authorized = True
 
     def _outcome(self, error: GroundplaneError) -> Outcome:

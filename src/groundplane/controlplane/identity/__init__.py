@@ -11,6 +11,7 @@ from groundplane.controlplane.identity.bindings import (
     bindings_of_user,
     list_bindings,
     organizations_of,
+    permits_on_platform,
     require_enabled,
     unbind,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "list_users",
     "log_in",
     "organizations_of",
+    "permits_on_platform",
     "require_enabled",
     "unbind",
 ]

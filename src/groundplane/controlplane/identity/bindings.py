@@ -90,6 +90,15 @@ async def authorize(
     )
 
 
+async def permits_on_platform(tx: Tx, actor: Actor, permission: str) -> bool:
+    """Tell whether one of the actor's roles on the whole platform gives the permission, from within any organization."""
+    if actor.kind == "system":
+        return True
+    async with tx.unconfined():
+        rows = await tx.fetch("SELECT role FROM role_binding WHERE user_id = $1 AND organization_id IS NULL", actor.id)
+    return any(ROLES[row["role"]].permits(permission) for row in rows)
+
+
 async def require_enabled(tx: Tx, actor: Actor) -> None:
     """Return if the user is still there and may log in; for what needs no permission. Raises InvalidTokenError."""
     if actor.kind != "user":

@@ -176,9 +176,11 @@ async def _rooms(tx: Tx, rule_ids: Sequence[UUID]) -> Mapping[UUID, Room | None]
     """
     rooms: dict[UUID, Room | None] = tx.read.setdefault("traffic", {})
     if missing := [each for each in rule_ids if each not in rooms]:
-        await tx.execute("SELECT FROM traffic_rule WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", missing)
+        async with tx.unconfined():
+            await tx.execute("SELECT FROM traffic_rule WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE", missing)
+            rows = await tx.fetch(_ROOM, missing)
         rooms |= dict.fromkeys(missing)
-        rooms |= {row["id"]: Room(row["room"], row["first"], row["at"]) for row in await tx.fetch(_ROOM, missing)}
+        rooms |= {row["id"]: Room(row["room"], row["first"], row["at"]) for row in rows}
     return rooms
 
 

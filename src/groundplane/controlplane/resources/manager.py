@@ -95,6 +95,8 @@ class ResourceManager:
     ) -> BulkOutcome:
         """Admit `count` resources, `name`-1 to `name`-`count`, all or none of them, each with a job under one parent."""
         drafts = [Draft(new_id(), f"{name}-{number}", organization_id, project_id) for number in range(1, count + 1)]
+        scope_id = store.scope_of(kind, organization_id, project_id)
+        await store.refuse_taken(tx, kind, scope_id, [draft.name for draft in drafts])
         creation = Creation(tx, self, actor_id, labels, drafts)
         resources = await self._admit(creation, kind, request)
         parent = None

@@ -3,7 +3,21 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from groundplane.kernel.database import Tx
+from groundplane.kernel.database import TENANT_ROLE, Question, Tx
+
+_ENTER = f"""
+    SELECT set_config('groundplane.organization', coalesce(organization_id::text, ''), true) AS organization,
+           set_config('role', CASE WHEN organization_id IS NULL THEN 'none' ELSE '{TENANT_ROLE}' END, true) AS role
+    FROM (SELECT coalesce({{0}}::uuid, (SELECT organization_id FROM resource WHERE id = {{1}}::uuid AND kind = 'project'))
+          AS organization_id) AS entered"""  # noqa: S608  # our own words
+
+
+def entering(organization_id: UUID | None, project_id: UUID | None) -> Question:
+    """Lets the transaction into this organization, or that of this project: from the next statement on it sees no other's rows.
+
+    What it answers is of no use. Neither is the platform itself, which sees everything.
+    """
+    return Question(_ENTER, (organization_id, project_id))
 
 
 async def organization_of_project(tx: Tx, project_id: UUID) -> UUID | None:

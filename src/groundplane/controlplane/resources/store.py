@@ -27,7 +27,8 @@ def insert(tx: Tx, kind: Kind, creation: Creation, draft: Draft, spec: Mapping[s
         {**vars(resource), "scope_id": scope_of(kind, draft.organization_id, draft.project_id),
          "linkable": True, "spec_version": 1, "changed_by": creation.actor_id, "reason": f"create {kind.name}"},
     )  # fmt: skip
-    tx.refuse({"resource_name": _name_taken})
+    written = tx.unwritten("resource")
+    tx.refuse({"resource_name": lambda _error: _one_of_them_taken(written)})
     write_labels(tx, kind, draft.id, draft.organization_id, creation.labels)
     for target_id, role in draft.links:
         link(tx, draft.id, target_id, role)
@@ -49,13 +50,31 @@ def name_taken(kind: str, name: str) -> NameTakenError:
     )
 
 
-_TAKEN = re.compile(r"=\((\w+), .*, (.*)\) already exists")
+def _one_of_them_taken(rows: Sequence[Mapping[str, Any]]) -> NameTakenError:
+    """The refusal of new rows: which of their names it was, PostgreSQL does not tell under row-level security."""
+    first, *others = rows
+    if not others:
+        return name_taken(first["kind"], first["name"])
+    return NameTakenError(
+        f"There is already a {first['kind'].replace('_', ' ')} named {first['name']!r}, or something that has one of the names "
+        f"made from it ({', '.join(row['name'] for row in others[:3])}). Choose another name.",
+        context={"name": first["name"]},
+    )
 
 
-def _name_taken(error: Exception) -> NameTakenError:
-    """PostgreSQL says which key there is already: (kind, scope, name)."""
-    found = _TAKEN.search(str(getattr(error, "detail", "")))
-    return name_taken(found[1], found[2]) if found else NameTakenError()
+async def refuse_taken(tx: Tx, kind: Kind, scope_id: UUID | None, names: Sequence[str]) -> None:
+    """Raise NameTakenError for the first of these names that a living resource of the kind has."""
+    rows = await tx.fetch(
+        """SELECT name FROM resource WHERE kind = $1 AND scope_id IS NOT DISTINCT FROM $2 AND deleted_at IS NULL
+           AND name = ANY($3::text[])""",
+        kind.name,
+        scope_id,
+        list(names),
+    )
+    taken = {row["name"] for row in rows}
+    for name in names:
+        if name in taken:
+            raise name_taken(kind.name, name)
 
 
 def write_labels(tx: Tx, kind: Kind, resource_id: UUID, organization_id: UUID | None, labels: Mapping[str, str]) -> None:

@@ -1,0 +1,11 @@
+"""Row-level security."""
+
+from groundplane.controlplane.schema.migrate import run_sql
+
+revision = "0011"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Everything in 0011_tenancy.sql."""
+    run_sql("0011_tenancy.sql")
