@@ -38,15 +38,16 @@ DECLARE
 BEGIN
     FOR part IN
         SELECT * FROM (VALUES
-            ('link', 'resource', 'source_id'), ('quota_claim', 'resource', 'resource_id'), ('placement', 'resource', 'resource_id'),
-            ('pool_share', 'resource', 'resource_id'), ('image_copy', 'resource', 'image_id'),
+            ('link', 'resource', 'source_id'), ('quota_claim', 'resource', 'resource_id'),
+            ('placement', 'resource', 'resource_id'), ('pool_share', 'resource', 'resource_id'), ('image_copy', 'resource', 'image_id'),
             ('subnet_range', 'resource', 'subnet_id'), ('address', 'resource', 'port_id'),
             ('change_claim', 'resource', 'resource_id'), ('job_event', 'job', 'job_id')
         ) AS parts (name, owner, key)
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', part.name);
         EXECUTE format('CREATE POLICY own ON %1$I TO groundplane_tenant USING (EXISTS (SELECT FROM %2$I '
-                       'WHERE %2$I.id = %1$I.%3$I AND %2$I.organization_id = (SELECT tenant()))) WITH CHECK (true)', part.name, part.owner, part.key);
+                       'WHERE %2$I.id = %1$I.%3$I AND %2$I.organization_id = (SELECT tenant()))) WITH CHECK (true)',
+                       part.name, part.owner, part.key);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO groundplane_tenant', part.name);
     END LOOP;
 END $$;
@@ -54,11 +55,13 @@ END $$;
 -- Quota: everybody's default, and one's own.
 ALTER TABLE quota_usage ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON quota_usage TO groundplane_tenant
-    USING (EXISTS (SELECT FROM resource WHERE resource.id = quota_usage.scope_id AND organization_id = (SELECT tenant()))) WITH CHECK (true);
+    USING (EXISTS (SELECT FROM resource WHERE resource.id = quota_usage.scope_id AND organization_id = (SELECT tenant())))
+    WITH CHECK (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON quota_usage TO groundplane_tenant;
 ALTER TABLE quota_limit ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON quota_limit FOR SELECT TO groundplane_tenant
-    USING (scope_id = '00000000-0000-0000-0000-000000000000' OR EXISTS (SELECT FROM resource WHERE resource.id = quota_limit.scope_id AND organization_id = (SELECT tenant())));
+    USING (scope_id = '00000000-0000-0000-0000-000000000000'
+           OR EXISTS (SELECT FROM resource WHERE resource.id = quota_limit.scope_id AND organization_id = (SELECT tenant())));
 GRANT SELECT ON quota_limit TO groundplane_tenant;
 
 -- The provider's: what a create is placed by, and what "why?" tells of.
