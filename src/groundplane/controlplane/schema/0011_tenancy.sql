@@ -39,7 +39,8 @@ BEGIN
     FOR part IN
         SELECT * FROM (VALUES
             ('link', 'resource', 'source_id'), ('quota_claim', 'resource', 'resource_id'),
-            ('placement', 'resource', 'resource_id'), ('pool_share', 'resource', 'resource_id'), ('image_copy', 'resource', 'image_id'),
+            ('placement', 'resource', 'resource_id'), ('pool_share', 'resource', 'resource_id'),
+            ('image_copy', 'resource', 'image_id'),
             ('subnet_range', 'resource', 'subnet_id'), ('address', 'resource', 'port_id'),
             ('change_claim', 'resource', 'resource_id'), ('job_event', 'job', 'job_id')
         ) AS parts (name, owner, key)
