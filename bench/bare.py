@@ -5,8 +5,9 @@ there, in the product's own schema with its triggers and foreign keys, in a data
 
 A create is one statement and one commit: quota_usage of the project and of its organization, quota_claim, host_capacity,
 placement, resource (and by trigger its line of the journal), link to the volume, job (journal), two lines of the job's history,
-change_claim, audit_event, and the answer that is stored for the request's key. Reports are applied 20 at a time by one statement
-and one commit: job (journal), three lines of its history, resource (journal), two usage spans, and the change_claim deleted.
+change_claim, audit_event, and the answer that is stored for the request's key. Reports are applied 20 at a time by one
+statement and one commit: job (journal), three lines of its history, resource (journal), two usage spans, and the change_claim
+deleted.
 """
 
 import json

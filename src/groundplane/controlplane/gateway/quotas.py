@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field, create_model
 
-from groundplane.controlplane.gateway.kinds import answer, path_scope, scope_parameters
+from groundplane.controlplane.gateway.kinds import Scope, answer, path_scope, scope_parameters
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View, public
@@ -19,12 +19,10 @@ from groundplane.controlplane.resources.problems import ResourceNotFoundError
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.resources.scopes import organization_exists, organization_of_project
 from groundplane.kernel.database import Tx
-from groundplane.kernel.ids import parse_id
 
 QUOTA_READ = "resources.quota.read"
 QUOTA_UPDATE = "resources.quota.update"
 
-PublicId = Annotated[str, Path(max_length=80, pattern=r"^[a-z0-9_]+$", description="The id.")]
 Amount = Annotated[int, Field(ge=0, le=1 << 60)]
 
 
@@ -53,12 +51,12 @@ class QuotaDefaults(View):
 
 def tenant_quota_router(services: Services) -> APIRouter:
     """A project's quota, for its people."""
-    return _readable(services, PROJECT.name, "/projects/{project_id}")
+    return _readable(services, "a project", "/projects/{project_id}")
 
 
 def common_quota_router(services: Services) -> APIRouter:
     """An organization's quota, for its people."""
-    return _readable(services, ORGANIZATION.name, "/organizations/{organization_id}")
+    return _readable(services, "an organization", "/organizations/{organization_id}")
 
 
 def ops_quota_router(services: Services) -> APIRouter:
@@ -74,8 +72,7 @@ def _readable(services: Services, noun: str, path: str) -> APIRouter:
     router = APIRouter(tags=["quotas"])
 
     @router.get(
-        f"{path}/quota", response_model=QuotaView, summary=f"Read a {noun}'s quota".replace("a o", "an o"),
-        operation_id="quota_read", openapi_extra={"x-permission": QUOTA_READ, **scope_parameters(path)},
+        f"{path}/quota", response_model=QuotaView, summary=f"Read the quota of {noun}", **_named("quota", "read", path),
     )  # fmt: skip
     async def read_quota(request: Request) -> Response:
         scope = path_scope(request)
@@ -89,49 +86,49 @@ def _readable(services: Services, noun: str, path: str) -> APIRouter:
 
 @dataclass(frozen=True)
 class _Limited:
-    """What operators set limits of: `find` answers whose id it is. Raises ResourceNotFoundError."""
+    """What operators set limits of: `find` answers which one a path names. Raises ResourceNotFoundError."""
 
     noun: str
     operation: str
     path: str
-    find: Callable[[Tx, str], Awaitable[quota.Scope]]
+    find: Callable[[Tx, Scope], Awaitable[quota.Scope]]
 
 
-async def _project(tx: Tx, public_id: str) -> quota.Scope:
-    number = parse_id(PROJECT.prefix, public_id)
-    organization_id = await organization_of_project(tx, number) if number else None
-    if number is None or organization_id is None:
-        raise ResourceNotFoundError(f"There is no project {public_id!r}. List the projects.")
-    return quota.Scope(number, organization_id, number)
+async def _project(tx: Tx, scope: Scope) -> quota.Scope:
+    organization_id = await organization_of_project(tx, scope.project_id) if scope.project_id else None
+    if scope.project_id is None or organization_id is None:
+        raise ResourceNotFoundError("There is no such project. List the projects.")
+    return quota.Scope(scope.project_id, organization_id, scope.project_id)
 
 
-async def _organization(tx: Tx, public_id: str) -> quota.Scope:
-    number = parse_id(ORGANIZATION.prefix, public_id)
-    if number is None or not await organization_exists(tx, number):
-        raise ResourceNotFoundError(f"There is no organization {public_id!r}. List the organizations.")
-    return quota.Scope(number, number)
+async def _organization(tx: Tx, scope: Scope) -> quota.Scope:
+    if scope.organization_id is None or not await organization_exists(tx, scope.organization_id):
+        raise ResourceNotFoundError("There is no such organization. List the organizations.")
+    return quota.Scope(scope.organization_id, scope.organization_id)
 
 
 _LIMITED = (
-    _Limited("a project", "quota", "/projects/{id}/quota", _project),
-    _Limited("an organization", "organization_quota", "/organizations/{id}/quota", _organization),
+    _Limited("a project", "quota", "/projects/{project_id}/quota", _project),
+    _Limited("an organization", "organization_quota", "/organizations/{organization_id}/quota", _organization),
 )
 
 
 def _add_limits(router: APIRouter, services: Services, limited: _Limited) -> None:
     """Asked of the platform, not of the project or organization: its owners may do everything in it, but not this."""
-    path, body_model = limited.path, limits_model(quota.dimensions(services.kinds.values()))
+    path, noun, name = limited.path, limited.noun, limited.operation
+    body_model = limits_model(quota.dimensions(services.kinds.values()))
 
-    @router.get(
-        path, response_model=QuotaView, summary=f"Read the quota of {limited.noun}", **_named(limited.operation, "read")
-    )
-    async def read_quota(request: Request, id: PublicId) -> Response:  # noqa: A002  # the path's own word
+    @router.get(path, response_model=QuotaView, summary=f"Read the quota of {noun}", **_named(name, "read", path))
+    async def read_quota(request: Request) -> Response:
+        scope = path_scope(request)
         async with operation(services, request, permission=QUOTA_READ) as op:
-            return answer(await _told(services, op.tx, (await limited.find(op.tx, id)).id))
+            return answer(await _told(services, op.tx, (await limited.find(op.tx, scope)).id))
 
-    async def set_limits(request: Request, public_id: str, limits: quota.Limits, *, replace: bool) -> Response:
+    async def set_limits(request: Request, limits: quota.Limits, *, replace: bool) -> Response:
+        place = path_scope(request)
+
         async def work(op: Operation) -> Reply:
-            scope = await limited.find(op.tx, public_id)
+            scope = await limited.find(op.tx, place)
             op.organization_id, op.project_id = scope.organization_id, scope.project_id
             op.resource_kind, op.resource_id = (PROJECT if scope.project_id else ORGANIZATION).name, scope.id
             op.detail = {"limits": limits}
@@ -140,19 +137,15 @@ def _add_limits(router: APIRouter, services: Services, limited: _Limited) -> Non
 
         return await mutate(services, request, work, permission=QUOTA_UPDATE)
 
-    @router.put(
-        path, response_model=QuotaView, summary=f"Set the limits of {limited.noun}", **_named(limited.operation, "update")
-    )
-    async def replace_limits(request: Request, id: PublicId, body: body_model) -> Response:  # type: ignore[valid-type]  # noqa: A002
+    @router.put(path, response_model=QuotaView, summary=f"Set the limits of {noun}", **_named(name, "update", path))
+    async def replace_limits(request: Request, body: body_model) -> Response:  # type: ignore[valid-type]  # made at run time
         """What is not named is as the platform's default from now on."""
-        return await set_limits(request, id, named(body), replace=True)
+        return await set_limits(request, named(body), replace=True)
 
-    @router.patch(
-        path, response_model=QuotaView, summary=f"Change limits of {limited.noun}", **_named(limited.operation, "change")
-    )
-    async def change_limits(request: Request, id: PublicId, body: body_model) -> Response:  # type: ignore[valid-type]  # noqa: A002
+    @router.patch(path, response_model=QuotaView, summary=f"Change limits of {noun}", **_named(name, "change", path))
+    async def change_limits(request: Request, body: body_model) -> Response:  # type: ignore[valid-type]  # made at run time
         """What is not named stays as it is."""
-        return await set_limits(request, id, named(body), replace=False)
+        return await set_limits(request, named(body), replace=False)
 
 
 Of = Annotated[Literal["projects", "organizations"], Path(description="Whose default.")]
@@ -202,9 +195,9 @@ def named(body: BaseModel) -> quota.Limits:
     return body.model_dump(exclude_unset=True)
 
 
-def _named(noun: str, verb: str) -> dict[str, Any]:
+def _named(noun: str, verb: str, path: str = "") -> dict[str, Any]:
     permission = QUOTA_READ if verb == "read" else QUOTA_UPDATE
-    return {"operation_id": f"{noun}_{verb}", "openapi_extra": {"x-permission": permission}}
+    return {"operation_id": f"{noun}_{verb}", "openapi_extra": {"x-permission": permission, **scope_parameters(path)}}
 
 
 async def _told(services: Services, tx: Tx, scope_id: UUID) -> dict[str, Any]:
