@@ -3,10 +3,11 @@
 No HTTP, no validation, no authorization, no bus: only the rows that the product writes for a machine alone on a volume that is
 there, in the product's own schema with its triggers and foreign keys, in a database of its own of the same server.
 
-A create is one statement and one commit: quota_usage, quota_claim, host_capacity, placement, resource (and by trigger its line
-of the journal), link to the volume, job (journal), two lines of the job's history, change_claim, audit_event, and the answer
-that is stored for the request's key. Reports are applied 20 at a time by one statement and one commit: job (journal), three
-lines of its history, resource (journal), two usage spans, and the change_claim deleted.
+A create is one statement and one commit: quota_usage of the project and of its organization, quota_claim, host_capacity,
+placement, resource (and by trigger its line of the journal), link to the volume, job (journal), two lines of the job's history,
+change_claim, audit_event, and the answer that is stored for the request's key. Reports are applied 20 at a time by one
+statement and one commit: job (journal), three lines of its history, resource (journal), two usage spans, and the change_claim
+deleted.
 """
 
 import json
@@ -39,13 +40,19 @@ _FURNISH = """
 
 _CREATE = """
     WITH quota AS (
-        UPDATE quota_usage AS used SET vms = used.vms + 1, vcpus = used.vcpus + 1, memory_mib = used.memory_mib + 64
+        UPDATE quota_usage AS account SET used = used || jsonb_build_object(
+            'vms', coalesce((used ->> 'vms')::bigint, 0) + 1, 'vcpus', coalesce((used ->> 'vcpus')::bigint, 0) + 1,
+            'memory_mib', coalesce((used ->> 'memory_mib')::bigint, 0) + 64)
         FROM quota_limit
-        WHERE used.scope_id = $3 AND quota_limit.scope_id = '00000000-0000-0000-0000-000000000000'
-          AND used.vms < quota_limit.vms AND used.vcpus < quota_limit.vcpus
-          AND used.memory_mib + 64 <= quota_limit.memory_mib
+        WHERE account.scope_id IN ($3, $11) AND account.open
+          AND quota_limit.scope_id = CASE WHEN account.scope_id = account.organization_id
+              THEN '00000000-0000-0000-0000-000000000001'::uuid ELSE '00000000-0000-0000-0000-000000000000' END
+          AND coalesce((used ->> 'vms')::bigint < (limits ->> 'vms')::bigint, true)
+          AND coalesce((used ->> 'vcpus')::bigint < (limits ->> 'vcpus')::bigint, true)
+          AND coalesce((used ->> 'memory_mib')::bigint + 64 <= (limits ->> 'memory_mib')::bigint, true)
     ), claim AS (
-        INSERT INTO quota_claim (resource_id, scope_id, amounts) VALUES ($1, $3, '{"vms": 1, "vcpus": 1, "memory_mib": 64}')
+        INSERT INTO quota_claim (resource_id, scope_id, organization_id, amounts)
+        VALUES ($1, $3, $11, '{"vms": 1, "vcpus": 1, "memory_mib": 64}')
     ), host AS (
         UPDATE host_capacity SET vcpus_used = vcpus_used + 1, memory_used = memory_used + 64
         WHERE host_id = $5 AND open AND vcpus > vcpus_used AND memory_mib >= memory_used + 64
@@ -105,8 +112,9 @@ _REPORT = """
 
 @dataclass(frozen=True)
 class Ground:
-    """What the creates stand on: projects, and volumes with the hosts on which they lie."""
+    """What the creates stand on: projects of one organization, and volumes with the hosts on which they lie."""
 
+    organization_id: UUID
     projects: Sequence[UUID]
     volumes: Sequence[tuple[UUID, UUID]]
 
@@ -142,23 +150,29 @@ async def creates_per_second(superuser_url: str, machines: int) -> float:
 
 async def furnish(connection: Any, machines: int) -> Ground:
     """Projects, hosts and a volume for each machine, as bare rows."""
+    organization_id = new_id()
     projects, hosts = [new_id() for _ in range(PROJECTS)], [new_id() for _ in range(HOSTS)]
     volumes = [(new_id(), hosts[number % HOSTS]) for number in range(machines)]
     rows: list[tuple[UUID, str, UUID | None, UUID | None, str]] = [
+        (organization_id, "organization", None, None, "organization"),
         *((each, "project", each, None, f"project-{number}") for number, each in enumerate(projects)),
         *((each, "host", None, each, f"host-{number}") for number, each in enumerate(hosts)),
         *((each, "volume", projects[n % PROJECTS], host, f"volume-{n}") for n, (each, host) in enumerate(volumes)),
     ]
     async with connection.transaction():
         await connection.execute(_FURNISH, *map(list, zip(*rows, strict=True)))
-        await connection.execute("INSERT INTO quota_usage (scope_id) SELECT unnest($1::uuid[])", projects)
+        await connection.execute(
+            "INSERT INTO quota_usage (scope_id, organization_id) SELECT each, $2 FROM unnest($1::uuid[]) AS each",
+            [*projects, organization_id],
+            organization_id,
+        )
         await connection.execute(
             "INSERT INTO host_capacity (host_id, cluster_id, vcpus, memory_mib) SELECT host, host, 100000, 1 << 30"
             " FROM unnest($1::uuid[]) AS host",
             hosts,
         )
     await connection.execute("ANALYZE")
-    return Ground(projects, volumes)
+    return Ground(organization_id, projects, volumes)
 
 
 async def create_all(connection: Any, ground: Ground) -> None:
@@ -172,7 +186,9 @@ async def create_all(connection: Any, ground: Ground) -> None:
         name, project_id, job_id = f"bare-{number}", ground.projects[number % PROJECTS], new_id()
         spec = json.dumps(_spec(name, volume_id))
         trace = f"00-{job_id.hex}-{job_id.hex[:16]}-01"
-        values = (new_id(), job_id, project_id, volume_id, host_id, name, spec, actor_id, ask, trace)
+        values = (
+            new_id(), job_id, project_id, volume_id, host_id, name, spec, actor_id, ask, trace, ground.organization_id,
+        )  # fmt: skip
         await connection.execute(_CREATE, *values)
         waiting.append(job_id)
         if len(waiting) == REPORTS_AT_ONCE or number + 1 == len(ground.volumes):

@@ -40,8 +40,11 @@ _STAND = """
         SELECT organization_id, 'organization', organization_id, 'crowd-' || number, 'active', '{}', 1 FROM crowd_project;
     INSERT INTO resource (id, kind, organization_id, project_id, scope_id, name, status, spec, observed_generation)
         SELECT id, 'project', organization_id, id, organization_id, 'crowd-' || number, 'active', '{}', 1 FROM crowd_project;
-    INSERT INTO quota_usage (scope_id, vms, vcpus, memory_mib, volumes, volume_gib)
-        SELECT project_id, count(*), count(*), count(*) * 64, count(*), count(*) FROM crowd GROUP BY project_id;
+    INSERT INTO quota_usage (scope_id, organization_id, used)
+        SELECT account.id, organization_id, jsonb_build_object('vms', count(*), 'vcpus', count(*), 'memory_mib', count(*) * 64,
+               'volumes', count(*), 'volume_gib', count(*))
+        FROM crowd CROSS JOIN LATERAL (VALUES (project_id), (organization_id)) AS account (id)
+        GROUP BY account.id, organization_id;
     INSERT INTO resource (id, kind, name, status, spec, cluster_id, host_id, observed_generation)
         SELECT crowd_host.id, 'host', 'crowd-' || number, 'active',
                jsonb_build_object('cluster', 'crowd', 'vcpus', 64, 'memory_mib', 65536, 'open', true), crowd_cluster.id,
@@ -90,7 +93,8 @@ _OF_KIND = (
     """INSERT INTO label (resource_id, organization_id, kind, key, value)
        SELECT $id, organization_id, '$kind', key, value
        FROM crowd CROSS JOIN (VALUES ('env', 'prod'), ('tier', 'web')) AS label (key, value)""",
-    "INSERT INTO quota_claim (resource_id, scope_id, amounts) SELECT $id, project_id, '$amounts' FROM crowd",
+    """INSERT INTO quota_claim (resource_id, scope_id, organization_id, amounts)
+       SELECT $id, project_id, organization_id, '$amounts' FROM crowd""",
 )
 _AT = "now() - interval '1 day'"
 _KINDS = (

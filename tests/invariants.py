@@ -12,7 +12,6 @@ from uuid import UUID
 
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.network.port import PORT
-from groundplane.controlplane.resources.quota import DIMENSIONS
 from groundplane.controlplane.storage.volume import VOLUME
 from groundplane.dataplane.providers.simulated import SimulatedEngine
 from groundplane.kernel.database import Row
@@ -184,7 +183,7 @@ async def claims_are_of_the_living(reader: Reader) -> Violations:
 
 
 async def quota_is_counted_right(reader: Reader) -> Violations:
-    """A project's usage is the sum of what its living resources take by their specs, and so are the claims."""
+    """What a project, or an organization, uses is the sum of what its living resources take, and so are the claims."""
     wanted: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
     found = []
     claims = {row["resource_id"]: row["amounts"] for row in await reader.fetch("SELECT resource_id, amounts FROM quota_claim")}
@@ -194,12 +193,13 @@ async def quota_is_counted_right(reader: Reader) -> Violations:
         kind = KINDS_BY_NAME[row["kind"]]
         amounts = _positive(kind.quota(kind.spec.model_validate(row["spec"])))
         wanted[row["project_id"]].update(amounts)
+        wanted[row["organization_id"]].update(amounts)
         if _positive(claims.get(row["id"], {})) != amounts:
             found.append(f"{row['kind']} {row['id']} holds quota {claims.get(row['id'])}, and its spec takes {amounts}")
     for row in await reader.fetch("SELECT * FROM quota_usage"):
-        used = {name: row[name] for name in DIMENSIONS if row[name]}
+        used = _positive(row["used"])
         if used != _positive(wanted[row["scope_id"]]):
-            found.append(f"project {row['scope_id']} has used {used}, and its resources take {dict(wanted[row['scope_id']])}")
+            found.append(f"account {row['scope_id']} has used {used}, and its resources take {dict(wanted[row['scope_id']])}")
     return found
 
 

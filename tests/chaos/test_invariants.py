@@ -14,7 +14,7 @@ from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.ids import new_id
 
 IN_THE_DATABASE = {
-    "UPDATE quota_usage SET vms = vms + 1": "has used",
+    "UPDATE quota_usage SET used = used || '{\"vms\": 7}'": "has used",
     "DELETE FROM quota_claim WHERE resource_id IN (SELECT id FROM resource WHERE kind = 'vm')": "holds quota None",
     "UPDATE host_capacity SET vcpus_used = vcpus_used + 1": "has given away",
     "UPDATE placement SET vcpus = 7": "is placed as",

@@ -23,6 +23,8 @@ CLAIMS = (
     "pool_capacity", "pool_share", "image_copy", "subnet_range", "address", "usage_span", "job", "job_event", "change_claim",
 )  # fmt: skip
 """The tables of what is made, claimed and started; a refused request leaves its mark in the audit log alone."""
+MADE = {"revision": "WHERE entity <> 'quota'"}
+"""Limits that a test sets and takes back stay in the journal."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,8 @@ def rows(cloud: Installation) -> dict[str, list[str]]:
         connection = await asyncpg.connect(cloud.endpoints.database_url)
         try:
             return {
-                table: [row[0] for row in await connection.fetch(f"SELECT t::text FROM {table} t ORDER BY 1")]  # noqa: S608
-                for table in CLAIMS
+                table: [row[0] for row in await connection.fetch(f"SELECT t::text FROM {which} ORDER BY 1")]  # noqa: S608
+                for table, which in zip(CLAIMS, (f"{table} t {MADE.get(table, '')}" for table in CLAIMS), strict=True)
             }
         finally:
             await connection.close()
@@ -189,7 +191,8 @@ def test_over_quota_tells_the_numbers(cloud: Installation, settled: Tenant) -> N
     finally:
         cloud.admin.ops.set_quota(settled.project_id, limits)
     assert_refused(caught.value, Refused(vm(), 403, "quota_exceeded", ("ports is 3; 2 are used and 2 more",)))
-    assert caught.value.context == {"quota": "ports", "limit": 3, "used": 2, "asked": 2}
+    numbers = {"quota": "ports", "of": "project", "limit": 3, "used": 2, "asked": 2}
+    assert caught.value.context.items() >= numbers.items()
 
 
 def png() -> bytes:

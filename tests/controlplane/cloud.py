@@ -26,7 +26,7 @@ from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.jobs.dispatcher import Inbox, resume_due
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.reconciler import Reconciler
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import quota, store
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.manager import BulkOutcome, Outcome
 from groundplane.controlplane.resources.organization import ORGANIZATION, OrganizationSpec
@@ -409,6 +409,12 @@ class Cloud:
         """The first value of any query."""
         async with self.database.transaction() as tx:
             return await tx.value(sql, *values)
+
+    async def used(self, *, organization: bool = False) -> dict[str, int]:
+        """What the project, or its organization, uses of its quota; what it uses nothing of is left out."""
+        async with self.database.transaction() as tx:
+            account = await quota.account(tx, self.organization_id if organization else self.project_id)
+        return {name: amount for name, amount in account.used.items() if amount}
 
     async def execute(self, sql: str, *values: object) -> int:
         """Any statement, committed."""

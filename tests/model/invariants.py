@@ -3,13 +3,13 @@
 `ALWAYS` holds between any two transactions, `AT_REST` once no job runs and drift was corrected. Nothing here writes.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from groundplane.controlplane.metering.spans import Use
 from groundplane.controlplane.resources.kind import Kind
-from groundplane.controlplane.resources.quota import DIMENSIONS
 from groundplane.dataplane.providers.simulated import SimulatedEngine
 from groundplane.kernel.database import Row, Tx
 from groundplane.processes.catalog import KINDS
@@ -39,23 +39,24 @@ async def _living(tx: Tx, kind: str) -> Sequence[Row]:
 
 
 async def quota_is_what_resources_use(tx: Tx) -> list[str]:
-    """Each resource holds what its kind says, and each project's usage is their sum."""
-    rows = await tx.fetch("SELECT id, kind, project_id, spec FROM resource WHERE deleted_at IS NULL AND project_id IS NOT NULL")
+    """Each resource holds what its kind says; what a project, and what an organization uses, is the sum of theirs."""
+    rows = await tx.fetch(
+        """SELECT id, kind, organization_id, project_id, spec FROM resource
+           WHERE deleted_at IS NULL AND project_id IS NOT NULL"""
+    )
     needed: dict[UUID, Mapping[str, int]] = {}
-    used: dict[tuple[UUID, str], int] = {}
+    used: Counter[tuple[UUID, str]] = Counter()
     for row in rows:
         kind = _KINDS[row["kind"]]
         amounts = kind.quota(kind.spec.model_validate(row["spec"]))
         if amounts:
             needed[row["id"]] = dict(amounts)
-        for name in DIMENSIONS:
-            used[row["project_id"], name] = used.get((row["project_id"], name), 0) + amounts.get(name, 0)
+        for scope_id in (row["project_id"], row["organization_id"]):
+            used.update({(scope_id, name): amount for name, amount in amounts.items()})
     held = {row["resource_id"]: dict(row["amounts"]) for row in await tx.fetch("SELECT * FROM quota_claim")}
-    accounts = await tx.fetch(
-        "SELECT quota_usage.* FROM quota_usage JOIN resource ON id = quota_usage.scope_id AND deleted_at IS NULL"
-    )
-    kept = {(row["scope_id"], name): row[name] for row in accounts for name in DIMENSIONS}
-    return _apart("The quota claim", held, needed) + _apart("The quota usage", kept, used)
+    accounts = await tx.fetch("SELECT scope_id, used FROM quota_usage")
+    kept = {(row["scope_id"], name): amount for row in accounts for name, amount in row["used"].items() if amount}
+    return _apart("The quota claim", held, needed) + _apart("The quota usage", kept, +used)
 
 
 async def hosts_and_pools_add_up(tx: Tx) -> list[str]:

@@ -25,7 +25,7 @@ from groundplane.controlplane.gateway.idempotency import HEADER, REPLAYED_HEADER
 from groundplane.controlplane.gateway.views import JOB_PREFIX
 from groundplane.controlplane.resources.manager import CORRECTION
 from groundplane.controlplane.resources.project import PROJECT
-from groundplane.controlplane.resources.quota import DIMENSIONS
+from groundplane.controlplane.resources.quota import dimensions
 from groundplane.dataplane.providers.simulated import Injection
 from groundplane.kernel.database import Row
 from groundplane.kernel.ids import format_id, parse_id
@@ -106,7 +106,7 @@ changes: st.SearchStrategy[tuple[str, Json]] = st.one_of(
     st.tuples(st.just("port"), spec_of({"security_groups": groups})),
     st.tuples(st.just("security_group"), spec_of({"rules": rules_of_groups})),
 )
-limits = st.dictionaries(st.sampled_from(DIMENSIONS), st.integers(0, 6), max_size=3)
+limits = st.dictionaries(st.sampled_from(dimensions(KINDS_BY_NAME.values())), st.integers(0, 6), max_size=3)
 
 
 @functools.cache

@@ -188,6 +188,9 @@ def _add_jobs(app: FastAPI, platform: Platform) -> None:
 
 def _add_others(app: FastAPI, platform: Platform) -> None:
     @app.put("/api/ops/v1/projects/prj_1/quota")
+    @app.patch("/api/ops/v1/projects/prj_1/quota")
+    @app.put("/api/ops/v1/organizations/org_1/quota")
+    @app.patch("/api/ops/v1/organizations/org_1/quota")
     async def quota() -> Response:
         return JSONResponse({"dimensions": {}})
 

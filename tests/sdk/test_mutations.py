@@ -28,6 +28,9 @@ MUTATIONS: dict[str, Callable[[Client, Path, str | None], object]] = {
     "unbind": lambda client, _, key: client.common.platform_role_bindings.delete("rlb_1", idempotency_key=key),
     "disable": lambda client, _, key: client.common.users.disable("usr_1", idempotency_key=key),
     "set_quota": lambda client, _, key: client.ops.set_quota("prj_1", {"vms": 1}, idempotency_key=key),
+    "change_quota": lambda client, _, key: client.ops.change_quota("prj_1", {"vms": None}, idempotency_key=key),
+    "set_organization_quota": lambda client, _, key: client.ops.set_organization_quota("org_1", {}, idempotency_key=key),
+    "change_organization_quota": lambda client, _, key: client.ops.change_organization_quota("org_1", {}, idempotency_key=key),
 }
 
 

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=64 << 30, ge=1)
     look_seconds: float = Field(default=30.0, gt=0)
     database_pool: int = Field(default=8, ge=1, le=200, description="More than this only wait for each other's rows.")
+    project_undo_days: float = Field(default=7.0, ge=0, le=3650, description="So long a deleted project can be restored.")
 
     @property
     def api_url(self) -> str:

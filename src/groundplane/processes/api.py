@@ -19,11 +19,14 @@ from groundplane.controlplane.gateway.jobs import job_router
 from groundplane.controlplane.gateway.kinds import kind_router
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
+from groundplane.controlplane.gateway.projects import project_router
+from groundplane.controlplane.gateway.quotas import common_quota_router, ops_quota_router, tenant_quota_router
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
 from groundplane.controlplane.identity import Tokens
 from groundplane.controlplane.resources.manager import ResourceManager
+from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
 from groundplane.kernel.settings import Settings
@@ -93,6 +96,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             machine_router(services),
             job_router(services, project),
             tenant_router(services),
+            tenant_quota_router(services),
         ],
         "ops": [
             kind_router(services, of["ops"]),
@@ -100,8 +104,15 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             job_router(services, ""),
             ops_router(services),
             traffic_router(services),
+            ops_quota_router(services),
         ],
-        "common": [identity_router(services), kind_router(services, of["common"]), why_router(services, of["common"])],
+        "common": [
+            identity_router(services),
+            kind_router(services, [kind for kind in of["common"] if kind is not PROJECT]),
+            project_router(services),
+            common_quota_router(services),
+            why_router(services, of["common"]),
+        ],
         "agent": [agent_router(services)],
     }
 

@@ -5,6 +5,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from nats.aio.msg import Msg
 
 from groundplane.contracts.tasks import REPORTS_STREAM
 from groundplane.controlplane.jobs.dispatcher import Inbox, run_due
+from groundplane.controlplane.reconciler.purge import purge_for_ever
 from groundplane.controlplane.reconciler.reconciler import Reconciler
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database, RetryableDatabaseError
@@ -42,6 +44,7 @@ async def run(settings: Settings) -> None:
         run_due(database, platform.engine),
         receive(bus, inbox),
         reconciler.run(database, bus, look_seconds=settings.look_seconds),
+        purge_for_ever(database, window=timedelta(days=settings.project_undo_days)),
     )
     told: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
     say_ready(settings, "worker")

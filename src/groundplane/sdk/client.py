@@ -1,5 +1,6 @@
 """The client: where everything that the public API offers is found by name."""
 
+from collections.abc import Mapping
 from typing import Self
 from urllib.parse import quote
 
@@ -8,7 +9,7 @@ from groundplane.sdk.identity import RoleBindings, Users
 from groundplane.sdk.images import Images
 from groundplane.sdk.jobs import Jobs
 from groundplane.sdk.machines import Machines
-from groundplane.sdk.oversight import PlatformOversight, ProjectOversight
+from groundplane.sdk.oversight import PlatformOversight, ProjectOversight, Usage, read_quota
 from groundplane.sdk.records import User
 from groundplane.sdk.retries import Retries
 from groundplane.sdk.session import Call, Session
@@ -100,6 +101,10 @@ class Common:
     def projects(self, organization_id: str) -> Collection:
         """The projects of an organization."""
         return Collection(self._session, f"{_COMMON}/organizations/{quote(organization_id, safe='')}/projects")
+
+    def quota(self, organization_id: str) -> Mapping[str, Usage]:
+        """What all projects of an organization use, and may use, together."""
+        return read_quota(self._session, f"{_COMMON}/organizations/{quote(organization_id, safe='')}")
 
     def role_bindings(self, organization_id: str) -> RoleBindings:
         """Who has which role in an organization and its projects."""

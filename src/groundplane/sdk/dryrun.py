@@ -41,11 +41,11 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class QuotaEffect:
-    """What a dimension of the project's quota is, what it would be, and what it may be."""
+    """What a dimension of a quota is, what it would be, and what it may be. None: without limit."""
 
     used: int
     after: int
-    limit: int
+    limit: int | None
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class DryRun:
     """What a call would do, and the HTTP `status` it would be answered with.
 
     The counts are true; `created`, `changed` and `jobs` hold the first hundred each. `quota` has the dimensions that would
-    change.
+    change of the project's quota, `organization_quota` those of its organization's.
     """
 
     status: int
@@ -64,6 +64,7 @@ class DryRun:
     jobs_count: int
     jobs: tuple[PlannedJob, ...]
     quota: Mapping[str, QuotaEffect]
+    organization_quota: Mapping[str, QuotaEffect]
 
     @classmethod
     def from_json(cls, body: Json) -> "DryRun":
@@ -76,8 +77,13 @@ class DryRun:
             changed=tuple(PlannedResource.from_json(each) for each in body["changed"]),
             jobs_count=body["jobs_count"],
             jobs=tuple(PlannedJob.from_json(each) for each in body["jobs"]),
-            quota={name: QuotaEffect(each["used"], each["after"], each["limit"]) for name, each in body["quota"].items()},
+            quota=_effects(body["quota"]),
+            organization_quota=_effects(body.get("organization_quota", {})),
         )
+
+
+def _effects(body: Json) -> Mapping[str, QuotaEffect]:
+    return {name: QuotaEffect(each["used"], each["after"], each["limit"]) for name, each in body.items()}
 
 
 class DryRuns:

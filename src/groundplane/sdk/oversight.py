@@ -13,10 +13,14 @@ from groundplane.sdk.session import Call, Session
 
 @dataclass(frozen=True)
 class Usage:
-    """How much of something a project uses, and how much it may."""
+    """How much of something a project or an organization uses, and how much it may. None: without limit."""
 
     used: int
-    limit: int
+    limit: int | None
+
+
+Limits = Mapping[str, int | None]
+"""By dimension (vms, vcpus, memory_mib, …) how much may be used. None: without limit."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class ProjectOversight:
 
     def quota(self) -> Mapping[str, Usage]:
         """What the project uses and may use, by dimension: vms, vcpus, memory_mib, …"""
-        return _quota(self._session.json(Call("GET", f"{self._scope}/quota")))
+        return read_quota(self._session, self._scope)
 
     def audit_events(self) -> Iterator[AuditEvent]:
         """The project's audit log, newest first."""
@@ -151,12 +155,38 @@ class PlatformOversight:
         """How every host is, oldest first."""
         return map(HostHealth.from_json, pages(self._session, f"{self._scope}/hosts-health"))
 
-    def set_quota(
-        self, project_id: str, limits: Mapping[str, int], *, idempotency_key: str | None = None
-    ) -> Mapping[str, Usage]:
+    def set_quota(self, project_id: str, limits: Limits, *, idempotency_key: str | None = None) -> Mapping[str, Usage]:
         """Replace a project's limits; dimensions that are not named get the platform's default."""
-        path = f"{self._scope}/projects/{quote(project_id, safe='')}/quota"
-        return _quota(self._session.json(Call("PUT", path, json=dict(limits)), idempotency_key=idempotency_key))
+        return self._limit("PUT", f"projects/{quote(project_id, safe='')}", limits, idempotency_key)
+
+    def change_quota(self, project_id: str, limits: Limits, *, idempotency_key: str | None = None) -> Mapping[str, Usage]:
+        """Change limits of a project; dimensions that are not named stay as they are."""
+        return self._limit("PATCH", f"projects/{quote(project_id, safe='')}", limits, idempotency_key)
+
+    def set_organization_quota(
+        self, organization_id: str, limits: Limits, *, idempotency_key: str | None = None
+    ) -> Mapping[str, Usage]:
+        """Replace the limits of all projects of an organization together; what is not named gets the platform's default."""
+        return self._limit("PUT", f"organizations/{quote(organization_id, safe='')}", limits, idempotency_key)
+
+    def change_organization_quota(
+        self, organization_id: str, limits: Limits, *, idempotency_key: str | None = None
+    ) -> Mapping[str, Usage]:
+        """Change limits of all projects of an organization together; dimensions that are not named stay as they are."""
+        return self._limit("PATCH", f"organizations/{quote(organization_id, safe='')}", limits, idempotency_key)
+
+    def organization_quota(self, organization_id: str) -> Mapping[str, Usage]:
+        """What all projects of an organization use, and may use, together."""
+        return read_quota(self._session, f"{self._scope}/organizations/{quote(organization_id, safe='')}")
+
+    def _limit(self, method: str, whose: str, limits: Limits, idempotency_key: str | None) -> Mapping[str, Usage]:
+        call = Call(method, f"{self._scope}/{whose}/quota", json=dict(limits))
+        return _quota(self._session.json(call, idempotency_key=idempotency_key))
+
+
+def read_quota(session: Session, scope: str) -> Mapping[str, Usage]:
+    """The quota of whatever has its path there."""
+    return _quota(session.json(Call("GET", f"{scope}/quota")))
 
 
 def _quota(body: Json) -> Mapping[str, Usage]:

@@ -211,6 +211,22 @@ def _jobs(where: str) -> list[Mutation]:
     ]
 
 
+async def _deleted_project(api: Api) -> dict[str, str]:
+    made = await api.call("POST", f"{api.organization}/projects", json={"name": "fresh", "labels": {"env": "prod"}})
+    answer = await api.call("DELETE", f"{api.organization}/projects/fresh")
+    assert answer.status_code == 200, answer.text
+    return {"reference": made.json()["id"]}
+
+
+async def _of_projects(_api: Api) -> dict[str, str]:
+    return {"of": "projects"}
+
+
+_QUOTAS = (
+    "/api/ops/v1/projects/{project_id}/quota",
+    "/api/ops/v1/organizations/{organization_id}/quota",
+    "/api/ops/v1/quota-defaults/{of}",
+)
 _USERS = "/api/common/v1/users"
 _BINDINGS = "/api/common/v1/role-bindings"
 _ORGANIZATION_BINDINGS = "/api/common/v1/organizations/{organization_id}/role-bindings"
@@ -223,7 +239,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("POST", _IMAGES, _nothing, query="name=fresh", content=DISK),
     *_jobs("/api/tenant/v1/projects/{project_id}"),
     *_jobs("/api/ops/v1"),
-    Mutation("PUT", "/api/ops/v1/projects/{project_id}/quota", _nothing, {"vms": 5}),
+    *(Mutation(method, path, _of_projects, {"vms": 5}) for method in ("PUT", "PATCH") for path in _QUOTAS),
+    Mutation("POST", "/api/common/v1/organizations/{organization_id}/projects/{reference}/restore", _deleted_project),
     Mutation("POST", _RULES, _soon, _RULE | {"expires_at": "{expires_at}"}),
     Mutation("PATCH", f"{_RULES}/{{rule_id}}", _rule, {"reason": "Still maintenance."}),
     Mutation("DELETE", f"{_RULES}/{{rule_id}}", _rule),

@@ -19,10 +19,9 @@ KEY = "dry"
 
 
 async def _usage(api: Api) -> Mapping[str, int]:
-    if not await api.cloud.value("SELECT count(*) FROM quota_usage WHERE scope_id = $1", api.cloud.project_id):
-        return {}
     async with api.cloud.database.transaction() as tx:
-        return {name: each["used"] for name, each in (await quota.usage(tx, api.cloud.project_id)).items()}
+        accounts = await quota.accounts_of_project(tx, api.cloud.project_id)
+    return accounts[0].used if accounts else {}
 
 
 async def _done(api: Api, after: int) -> tuple[set[str], set[str], int]:
@@ -58,7 +57,10 @@ async def test_it_says_what_would_be_and_changes_nothing(api: Api, mutation: Mut
     assert {each["id"] for each in plan["changed"]} == changed  # what is made has other ids each time
     effect = {name: (each["used"], each["after"]) for name, each in plan["quota"].items()}
     now = await _usage(api)
-    assert effect == {name: (usage[name], now[name]) for name in now if now[name] != usage.get(name, now[name])}
+    assert effect == {name: (usage.get(name, 0), now[name]) for name in now if now[name] != usage.get(name, 0)}
+    assert {name: each["after"] - each["used"] for name, each in plan["organization_quota"].items()} == {
+        name: after - before for name, (before, after) in effect.items()
+    }
     for job in plan["jobs"]:
         assert job["steps"] == list(WORKFLOWS[job["workflow"], 1].steps)
 

@@ -114,7 +114,7 @@ async def test_refusals_are_not_stored(api: Api) -> None:
     refused = await request.send(key=KEY)
     assert (refused.status_code, refused.json()["code"]) == (403, "quota_exceeded")
     assert await api.cloud.value("SELECT count(*) FROM idempotency_key") == 0
-    await api.cloud.execute("UPDATE quota_limit SET networks = 1 WHERE scope_id = $1", api.cloud.project_id)
+    await limit(api.cloud, networks=1)
     assert (await request.send(key=KEY)).status_code == 202
 
 

@@ -104,7 +104,7 @@ async def _rows(api: Api) -> list[object]:
     return [await api.cloud.value(f"SELECT count(*) FROM {table}") for table in tables] + [  # noqa: S608  # our own tables
         await api.cloud.value("SELECT sum(vcpus_used) FROM host_capacity"),
         await api.cloud.value("SELECT sum(gib_used) FROM pool_capacity"),
-        await api.cloud.value("SELECT sum(vms + volumes + ports + networks) FROM quota_usage"),
+        await api.cloud.value("SELECT string_agg(used::text, ' ' ORDER BY scope_id) FROM quota_usage"),
     ]
 
 

@@ -72,11 +72,11 @@ async def test_no_stop_goes_out_when_nothing_is_asked(cloud: Cloud) -> None:
 async def test_what_is_cancelled_keeps_its_claims_until_absence_is_confirmed(cloud: Cloud) -> None:
     job, task = await start_network(cloud)
     await cloud.cancel(job.id)
-    assert await cloud.value("SELECT networks FROM quota_usage WHERE scope_id = $1", cloud.project_id) == 1
+    assert (await cloud.used()).get("networks") == 1
     await cloud.report(await cloud.carry_out(task))
-    assert await cloud.value("SELECT networks FROM quota_usage WHERE scope_id = $1", cloud.project_id) == 1
+    assert (await cloud.used()).get("networks") == 1
     await cloud.run()
-    assert await cloud.value("SELECT networks FROM quota_usage WHERE scope_id = $1", cloud.project_id) == 0
+    assert "networks" not in await cloud.used()
 
 
 async def test_an_update_goes_back_to_what_was_reached_last(cloud: Cloud) -> None:

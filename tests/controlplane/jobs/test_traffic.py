@@ -99,7 +99,7 @@ async def test_a_paused_job_is_admitted_holds_its_claims_and_begins_when_the_rul
     assert job.held == {"rule": str(rule.id), "action": "pause", "reason": "The racks move."}
     assert job.next_at == rule.expires_at
     assert await cloud.value("SELECT job_id FROM change_claim WHERE resource_id = $1", job.resource_id) == job.id
-    assert await cloud.value("SELECT networks FROM quota_usage WHERE scope_id = $1", cloud.project_id) == 1
+    assert (await cloud.used()).get("networks") == 1
     assert await _round(cloud) == 0
 
     await _end(cloud, rule)

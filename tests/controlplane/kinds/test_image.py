@@ -18,10 +18,10 @@ async def test_an_image_is_there_until_its_last_copy_is_gone(cloud: Cloud) -> No
     half = await cloud.resource(outcome.resource.id)
     assert (half.status, half.deleted_at) == ("deleting", None)
     assert await cloud.value("SELECT count(*) FROM image_copy") == 1
-    assert await cloud.value("SELECT images FROM quota_usage") == 1
+    assert (await cloud.used()).get("images") == 1
     await cloud.run()
     assert (await cloud.resource(outcome.resource.id)).status == "deleted"
-    assert await cloud.value("SELECT images FROM quota_usage") == 0
+    assert "images" not in await cloud.used()
 
 
 async def test_an_image_that_volumes_stand_on_stays(cloud: Cloud) -> None:

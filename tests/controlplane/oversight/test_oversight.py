@@ -11,7 +11,7 @@ from tests.controlplane.scenes import boot_machine
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.resources.project import PROJECT
-from groundplane.controlplane.resources.quota import DIMENSIONS
+from groundplane.controlplane.resources.quota import dimensions
 from groundplane.kernel.ids import format_id, new_id
 
 OPS = "/api/ops/v1"
@@ -61,15 +61,15 @@ async def test_what_a_project_uses_and_may_use(api: Api) -> None:
     viewer = await api.as_("viewer", api.cloud.organization_id)
     answer = await viewer.get("/quota")
     assert answer["project_id"] == PROJECT.public_id(api.cloud.project_id)
-    assert set(answer["dimensions"]) == set(DIMENSIONS)
-    assert answer["dimensions"]["vms"] == {"used": 1, "limit": 10_000}
+    assert set(answer["dimensions"]) == set(dimensions(api.services.kinds.values()))
+    assert answer["dimensions"]["vms"] == {"used": 1, "limit": 10_000, "own": False}
     assert answer["dimensions"]["memory_mib"]["used"] == 512
 
 
 async def test_a_limit_that_is_set_is_kept_from_then_on(api: Api) -> None:
     answer = await set_quota(api, {"networks": 1})
     assert answer.status_code == 200, answer.text
-    assert answer.json()["dimensions"]["networks"] == {"used": 0, "limit": 1}
+    assert answer.json()["dimensions"]["networks"] == {"used": 0, "limit": 1, "own": True}
     assert answer.json()["dimensions"]["vms"]["limit"] == 10_000
     assert (await api.post("/networks", {"name": "one"})).status_code == 202
     refused = await api.post("/networks", {"name": "two"})
@@ -89,7 +89,7 @@ async def test_limits_are_replaced_as_a_whole_and_are_one_projects_own(api: Api)
 async def test_a_limit_below_what_is_used_takes_nothing_away(api: Api) -> None:
     await api.made("networks", "lan")
     answer = await set_quota(api, {"networks": 0})
-    assert answer.json()["dimensions"]["networks"] == {"used": 1, "limit": 0}
+    assert answer.json()["dimensions"]["networks"] == {"used": 1, "limit": 0, "own": True}
     assert (await api.get("/networks/lan"))["status"] == "active"
 
 
@@ -98,7 +98,7 @@ async def test_owners_may_not_raise_their_own_limits(api: Api) -> None:
     refused = await set_quota(owner, {"vms": 1_000_000})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert (await api.get("/quota"))["dimensions"]["vms"]["limit"] == 10_000
-    assert await api.cloud.value("SELECT count(*) FROM quota_limit") == 1
+    assert await api.cloud.value("SELECT count(*) FROM quota_limit") == 2
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ async def test_owners_may_not_raise_their_own_limits(api: Api) -> None:
 )
 async def test_limits_that_are_none_are_refused(api: Api, limits: Any) -> None:
     assert (await set_quota(api, limits)).status_code == 422
-    assert await api.cloud.value("SELECT count(*) FROM quota_limit") == 1
+    assert await api.cloud.value("SELECT count(*) FROM quota_limit") == 2
 
 
 @pytest.mark.parametrize("project", ["prj_01m846pxs3f4q92cr4rx1eqmxb", "nothing", "vm_01m846pxs3fjxv75yq79n0fmz4"])

@@ -1,6 +1,7 @@
 """Claims: quota, places, addresses, ranges and usage. Made with the request, given back when absence is confirmed."""
 
 import time
+from collections import Counter, defaultdict
 from ipaddress import IPv4Address
 from uuid import UUID
 
@@ -36,10 +37,13 @@ PERMANENT = Fault(code="engine_refused", fault_class="permanent", message="Refus
 
 async def recount(cloud: Cloud) -> None:
     """Every sum that is kept is the sum of its claims."""
-    for name in quota.DIMENSIONS:
-        used = await cloud.value(f"SELECT {name} FROM quota_usage WHERE scope_id = $1", cloud.project_id)  # noqa: S608
-        held = "SELECT coalesce(sum((amounts ->> $2)::bigint), 0) FROM quota_claim WHERE scope_id = $1"
-        assert used == await cloud.value(held, cloud.project_id, name), name
+    held: dict[UUID, Counter[str]] = defaultdict(Counter)
+    for row in await cloud.fetch("SELECT scope_id, organization_id, amounts FROM quota_claim"):
+        held[row["scope_id"]].update(row["amounts"])
+        held[row["organization_id"]].update(row["amounts"])
+    for row in await cloud.fetch("SELECT scope_id, used FROM quota_usage"):
+        assert +Counter(row["used"]) == +held.pop(row["scope_id"], Counter())
+    assert not held
     hosts = """SELECT count(*) FROM host_capacity AS host
                WHERE vcpus_used <> (SELECT coalesce(sum(vcpus), 0) FROM placement WHERE host_id = host.host_id)
                   OR memory_used <> (SELECT coalesce(sum(memory_mib), 0) FROM placement WHERE host_id = host.host_id)"""
@@ -49,20 +53,20 @@ async def recount(cloud: Cloud) -> None:
     assert await cloud.value(pools) == 0
 
 
-async def _usage(cloud: Cloud) -> dict[str, int]:
-    async with cloud.database.transaction() as tx:
-        account = await quota.usage(tx, cloud.project_id)
-    return {name: entry["used"] for name, entry in account.items() if entry["used"]}
-
-
 async def limit(cloud: Cloud, **limits: int) -> None:
     """Limits of this project; what is not named is zero."""
-    values = {name: limits.get(name, 0) for name in quota.DIMENSIONS}
-    columns, numbers = ", ".join(values), ", ".join(str(value) for value in values.values())
-    await cloud.execute(
-        f"INSERT INTO quota_limit (scope_id, {columns}) VALUES ($1, {numbers})",  # noqa: S608  # our own dimensions
-        cloud.project_id,
-    )
+    await _limit(cloud, quota.Scope(cloud.project_id, cloud.organization_id, cloud.project_id), limits)
+
+
+async def limit_organization(cloud: Cloud, **limits: int) -> None:
+    """Limits of this organization; what is not named is zero."""
+    await _limit(cloud, quota.Scope(cloud.organization_id, cloud.organization_id), limits)
+
+
+async def _limit(cloud: Cloud, scope: quota.Scope, limits: dict[str, int]) -> None:
+    all_limits = dict.fromkeys(quota.dimensions(cloud.manager.kinds.values()), 0) | limits
+    async with cloud.database.transaction() as tx:
+        await quota.set_limits(tx, scope, all_limits, replace=True, actor_id=None)
 
 
 # Quota.
@@ -70,15 +74,15 @@ async def limit(cloud: Cloud, **limits: int) -> None:
 
 async def test_a_machine_takes_quota_for_all_that_comes_with_it_and_gives_it_back(cloud: Cloud) -> None:
     await prepare(cloud)
-    before = await _usage(cloud)
+    before = await cloud.used()
     assert before == {"images": 1, "networks": 1}
     vm = await cloud.made(VM, machine(vcpus=2, memory_mib=1024))
-    assert await _usage(cloud) == before | {
+    assert await cloud.used() == before | {
         "vms": 1, "vcpus": 2, "memory_mib": 1024, "volumes": 1, "volume_gib": 1, "ports": 1,
     }  # fmt: skip
     await recount(cloud)
     await cloud.deleted(vm.id)
-    assert await _usage(cloud) == before
+    assert await cloud.used() == before
     await recount(cloud)
 
 
@@ -88,7 +92,8 @@ async def test_over_quota_is_refused_with_the_numbers_and_nothing_is_left(cloud:
     await cloud.made(VM, machine(vcpus=2), name="first")
     with pytest.raises(QuotaExceededError, match="quota of vcpus is 3; 2 are used and 2 more were asked for") as refused:
         await cloud.make(VM, machine(vcpus=2), name="second")
-    assert refused.value.context == {"quota": "vcpus", "limit": 3, "used": 2, "asked": 2}
+    told = {"quota": "vcpus", "of": "project", "name": "it", "limit": 3, "used": 2, "asked": 2}
+    assert refused.value.context == told
     assert await cloud.value("SELECT count(*) FROM resource WHERE name LIKE 'second%'") == 0
     assert await cloud.value("SELECT count(*) FROM placement") == 1
     await recount(cloud)
@@ -100,14 +105,14 @@ async def test_growing_takes_the_difference(cloud: Cloud) -> None:
     volume = await cloud.made(VOLUME, VolumeRequest(size_gib=2))
     await cloud.change(volume.id, VolumeUpdate(size_gib=5))
     await cloud.run()
-    assert await _usage(cloud) == {"volumes": 1, "volume_gib": 5}
+    assert await cloud.used() == {"volumes": 1, "volume_gib": 5}
     with pytest.raises(QuotaExceededError):
         await cloud.change(volume.id, VolumeUpdate(size_gib=6))
     with pytest.raises(UnchangeableError, match="never shrink"):
         await cloud.change(volume.id, VolumeUpdate(size_gib=4))
     await recount(cloud)
     await cloud.deleted(volume.id)
-    assert await _usage(cloud) == {}
+    assert await cloud.used() == {}
     await recount(cloud)
 
 
@@ -115,11 +120,11 @@ async def test_a_failed_create_keeps_its_claims_until_it_is_deleted(cloud: Cloud
     await prepare(cloud)
     outcome = await cloud.make(VM, machine())
     await cloud.report(cloud.answer(cloud.tasks.pop(), fault=PERMANENT))
-    assert (await _usage(cloud))["vms"] == 1
+    assert (await cloud.used())["vms"] == 1
     assert await cloud.value("SELECT count(*) FROM placement") == 1
     assert await cloud.value("SELECT count(*) FROM address") == 1
     await cloud.deleted(outcome.resource.id)
-    assert await _usage(cloud) == {"images": 1, "networks": 1}
+    assert await cloud.used() == {"images": 1, "networks": 1}
     await recount(cloud)
 
 
@@ -408,7 +413,7 @@ async def test_when_everything_is_deleted_nothing_is_held(cloud: Cloud) -> None:
         for row in await cloud.fetch("SELECT id FROM resource WHERE kind = $1 AND deleted_at IS NULL", kind):
             await cloud.deleted(row["id"])
     await recount(cloud)
-    assert await _usage(cloud) == {}
+    assert await cloud.used() == {}
     infrastructure = "(SELECT id FROM resource WHERE kind IN ('cluster', 'host', 'pool', 'organization', 'project'))"
     for table in CLAIMS:
         owner = {"link": "source_id", "image_copy": "image_id", "subnet_range": "subnet_id", "address": "port_id"}.get(
@@ -419,4 +424,4 @@ async def test_when_everything_is_deleted_nothing_is_held(cloud: Cloud) -> None:
     assert await cloud.value("SELECT count(*) FROM usage_span WHERE upper_inf(during)") == 0
     assert cloud.engine.resources() == []
     await cloud.deleted(cloud.project_id)
-    assert await cloud.value("SELECT count(*) FROM quota_usage") == 0
+    assert await cloud.value("SELECT count(*) FROM quota_usage WHERE open") == 1  # the organization's

@@ -1,6 +1,6 @@
 """Dry run: what a mutation would make and change, read from the journal of its own transaction, which is then rolled back."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,7 +11,6 @@ from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View
 from groundplane.controlplane.resources import quota
-from groundplane.controlplane.resources.problems import ResourceNotFoundError
 from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.errors import InvalidRequestError
 
@@ -20,7 +19,8 @@ LOCK_TIMEOUT = "2s"
 _MOST = 100
 _TOLD = ("name", "status", "wanted", "labels", "spec")
 
-Usage = Mapping[str, Mapping[str, int]]
+Usage = Sequence[quota.Account]
+"""The accounts of a project and of its organization."""
 
 
 class PlannedResource(View):
@@ -43,11 +43,11 @@ class PlannedJob(View):
 
 
 class QuotaEffect(View):
-    """What a dimension of the project's quota would be."""
+    """What a dimension of a quota would be."""
 
     used: int
     after: int
-    limit: int
+    limit: int | None = Field(description="null: without limit.")
 
 
 class DryRunView(View):
@@ -61,7 +61,8 @@ class DryRunView(View):
     changed: list[PlannedResource]
     jobs_count: int
     jobs: list[PlannedJob]
-    quota: dict[str, QuotaEffect] = Field(description="The dimensions that would change.")
+    quota: dict[str, QuotaEffect] = Field(description="The dimensions of the project's quota that would change.")
+    organization_quota: dict[str, QuotaEffect] = Field(description="Those of its organization's quota.")
 
 
 def asked_for(request: Request) -> bool:
@@ -75,17 +76,14 @@ def asked_for(request: Request) -> bool:
 
 
 async def begin(tx: Tx, project_id: UUID | None) -> Usage:
-    """Do not wait long for others; what the project uses before."""
+    """Do not wait long for others; what the project and its organization use before."""
     await tx.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     return await _usage(tx, project_id)
 
 
 async def _usage(tx: Tx, project_id: UUID | None) -> Usage:
     """Nothing outside of projects, and nothing of a project that would be gone."""
-    try:
-        return await quota.usage(tx, project_id) if project_id else {}
-    except ResourceNotFoundError:
-        return {}
+    return await quota.accounts_of_project(tx, project_id) if project_id else ()
 
 
 async def plan(tx: Tx, services: Services, project_id: UUID | None, before: Usage, status: int) -> dict[str, Any]:
@@ -104,7 +102,7 @@ async def plan(tx: Tx, services: Services, project_id: UUID | None, before: Usag
     created = [row for row in rows if row["entity"] == "resource" and row["made"]]
     changed = [row for row in rows if row["entity"] == "resource" and not row["made"]]
     jobs = [row for row in rows if row["entity"] == "job"]
-    after = await _usage(tx, project_id) if before else {}
+    effects = _effects(before, await _usage(tx, project_id) if before else ())
     return {
         "dry_run": True,
         "status": status,
@@ -114,11 +112,21 @@ async def plan(tx: Tx, services: Services, project_id: UUID | None, before: Usag
         "changed": [_resource(services, row) for row in changed[:_MOST]],
         "jobs_count": len(jobs),
         "jobs": [_job(services, row) for row in jobs[:_MOST]],
-        "quota": {
-            name: {"used": before[name]["used"], "after": each["used"], "limit": each["limit"]}
-            for name, each in after.items()
-            if each["used"] != before[name]["used"]
-        },
+        "quota": effects.get("project", {}),
+        "organization_quota": effects.get("organization", {}),
+    }
+
+
+def _effects(before: Usage, after: Usage) -> dict[str, dict[str, Any]]:
+    """By whose quota it is, what changes of it."""
+    used = {account.scope_id: account.used for account in before}
+    return {
+        account.of: {
+            name: {"used": used[account.scope_id].get(name, 0), "after": amount, "limit": account.limits.get(name)}
+            for name, amount in account.used.items()
+            if amount != used[account.scope_id].get(name, 0)
+        }
+        for account in after
     }
 
 

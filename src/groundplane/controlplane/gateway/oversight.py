@@ -1,12 +1,12 @@
-"""The routes of oversight: quota, audit log, drift, incidents, and how the hosts are. They change nothing but limits."""
+"""The routes of oversight: audit log, drift, incidents, and how the hosts are. They change nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import Field, create_model
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from groundplane.controlplane import audit
 from groundplane.controlplane.audit import AuditEvent
@@ -16,16 +16,12 @@ from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.gateway.identity_api import BINDING_PREFIX
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, path_scope, scope_parameters
-from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
+from groundplane.controlplane.gateway.operation import operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import JOB_PREFIX, USER_PREFIX, View, public
 from groundplane.controlplane.jobs.traffic import RULE_PREFIX
-from groundplane.controlplane.resources import quota
-from groundplane.controlplane.resources.fields import Strict
 from groundplane.controlplane.resources.organization import ORGANIZATION
-from groundplane.controlplane.resources.problems import ResourceNotFoundError
 from groundplane.controlplane.resources.project import PROJECT
-from groundplane.controlplane.resources.scopes import organization_of_project
 from groundplane.kernel.database import Row
 from groundplane.kernel.errors import InvalidRequestError
 from groundplane.kernel.ids import format_id, parse_id
@@ -38,37 +34,11 @@ REPORT_PREFIX = "rpt"
 AUDIT_LIST = "audit.event.list"
 DRIFT_LIST = "reconciler.drift.list"
 INCIDENT_LIST = "reconciler.incident.list"
-QUOTA_READ = "resources.quota.read"
-QUOTA_UPDATE = "resources.quota.update"
 HEALTH_READ = "fleet.health.read"
 
 PROJECT_PATH = "/projects/{project_id}"
 
 OpenOnly = Annotated[bool, Query(description="Only what is not over; false for all that ever was.")]
-ProjectId = Annotated[str, Path(max_length=80, pattern=r"^[a-z0-9_]+$", description="The project's id.")]
-
-
-class QuotaDimension(View):
-    """How much of something a project uses, and how much it may."""
-
-    used: int
-    limit: int
-
-
-class QuotaView(View):
-    """A project's quota by dimension: vms, vcpus, memory_mib, …"""
-
-    project_id: str
-    dimensions: dict[str, QuotaDimension]
-
-
-_Amount = Annotated[int, Field(ge=0, le=1 << 60)]
-QuotaLimits: type[Strict] = create_model(
-    "QuotaLimits",
-    __base__=Strict,
-    __doc__="A project's limits. What is not named gets the platform's default.",
-    **dict.fromkeys(quota.DIMENSIONS, (_Amount | None, None)),  # type: ignore[call-overload]  # made at run time
-)
 
 
 class AuditEventView(View):
@@ -175,56 +145,19 @@ class HostHealthPage(View):
 def tenant_router(services: Services) -> APIRouter:
     """What a project's people see of it."""
     router = APIRouter(prefix=PROJECT_PATH, tags=["oversight"])
-    _add_quota(router, services)
     _add_audit_log(router, services, PROJECT_PATH)
     _add_drift(router, services, PROJECT_PATH)
     return router
 
 
 def ops_router(services: Services) -> APIRouter:
-    """What operators see of the whole platform, and the limits that they set."""
+    """What operators see of the whole platform."""
     router = APIRouter(tags=["oversight"])
     _add_audit_log(router, services, "")
     _add_drift(router, services, "")
     _add_incidents(router, services)
     _add_host_health(router, services)
-    _add_limits(router, services)
     return router
-
-
-def _add_quota(router: APIRouter, services: Services) -> None:
-    @router.get(
-        "/quota", response_model=QuotaView, summary="Read a project's quota", operation_id="quota_read",
-        openapi_extra=_extra(QUOTA_READ, PROJECT_PATH),
-    )  # fmt: skip
-    async def read_quota(request: Request) -> Response:
-        scope = path_scope(request)
-        assert scope.project_id is not None  # noqa: S101  # the path has it
-        async with operation(services, request, permission=QUOTA_READ, **scope.place) as op:
-            usage = await quota.usage(op.tx, scope.project_id)
-        return answer(_quota_view(scope.project_id, usage))
-
-
-def _add_limits(router: APIRouter, services: Services) -> None:
-    @router.put(
-        f"{PROJECT_PATH}/quota", response_model=QuotaView, summary="Set a project's limits", operation_id="quota_update",
-        openapi_extra=_extra(QUOTA_UPDATE),
-    )  # fmt: skip
-    async def set_quota(request: Request, project_id: ProjectId, body: QuotaLimits) -> Response:  # type: ignore[valid-type]
-        wish: Strict = body
-        limits = wish.model_dump(exclude_none=True)
-
-        # Asked of the platform, not of the project: its owners may do everything in it, but not this.
-        async def work(op: Operation) -> Reply:
-            number = parse_id(PROJECT.prefix, project_id)
-            op.organization_id = await organization_of_project(op.tx, number) if number else None
-            if number is None or op.organization_id is None:
-                raise ResourceNotFoundError(f"There is no project {project_id!r}. List the projects.")
-            op.project_id, op.resource_kind, op.resource_id, op.detail = number, PROJECT.name, number, {"limits": limits}
-            await quota.set_limits(op.tx, number, limits)
-            return Reply(_quota_view(number, await quota.usage(op.tx, number)))
-
-        return await mutate(services, request, work, permission=QUOTA_UPDATE)
 
 
 def _add_audit_log(router: APIRouter, services: Services, prefix: str) -> None:
@@ -316,10 +249,6 @@ _OTHER_PREFIXES = {
     "report": REPORT_PREFIX,
     "traffic_rule": RULE_PREFIX,
 }
-
-
-def _quota_view(project_id: UUID, usage: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    return {"project_id": PROJECT.public_id(project_id), "dimensions": usage}
 
 
 def _audit_view(services: Services, event: AuditEvent) -> dict[str, Any]:

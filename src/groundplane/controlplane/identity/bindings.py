@@ -170,6 +170,11 @@ async def unbind(tx: Tx, binding_id: UUID, *, organization_id: UUID | None) -> R
     return RoleBinding(**row)
 
 
+async def end_bindings_in(tx: Tx, project_ids: Sequence[UUID]) -> None:
+    """Nobody has a role in these projects any more, for they are gone for good."""
+    await tx.execute("DELETE FROM role_binding WHERE project_id = ANY($1::uuid[])", list(project_ids))
+
+
 async def list_bindings(
     tx: Tx, *, organization_id: UUID | None, after: UUID | None = None, limit: int = 50
 ) -> Sequence[RoleBinding]:

@@ -133,7 +133,7 @@ class Kind:
     admit     claims and links at creation; `revise` the same at update, `restore` takes that back; `release` gives back
               what resources of the kind hold, once their absence is confirmed
     owned     what goes when this resource goes, in the same job
-    quota     what it takes of its project's quota; `meters` what it uses right now
+    quota     what it takes of its project's quota, of the `dimensions` that it declares; `meters` what it uses right now
     inventory whether engines report it, and so whether it can drift; `differs` compares a spec with what is observed
     """
 
@@ -156,6 +156,7 @@ class Kind:
     on_update: Workflow | None = None
     on_delete: Workflow | None = None
     actions: tuple[Action, ...] = ()
+    dimensions: tuple[str, ...] = ()
     quota: Callable[[Any], Mapping[str, int]] = lambda _spec: {}
     meters: Callable[[Any, Mapping[str, Any]], Mapping[str, int]] = lambda _spec, _observed: {}
     inventory: bool = False
@@ -171,6 +172,13 @@ class Kind:
         if value is None:
             raise LookupError(text)
         return value
+
+    def takes(self, spec: BaseModel) -> Mapping[str, int]:
+        """What a resource of this spec takes of its quota. LookupError for what the kind does not declare."""
+        amounts = self.quota(spec)
+        if undeclared := amounts.keys() - set(self.dimensions):
+            raise LookupError(f"kind {self.name} takes quota of {', '.join(undeclared)}: name that in its `dimensions`")
+        return amounts
 
     def permission(self, verb: str) -> str:
         """The permission that a verb needs: `compute.vm.create`."""

@@ -122,7 +122,7 @@ class ResourceManager:
         whole.written.append(lambda: self._write(creation, kind, specs))
         for draft, part in zip(whole.drafts, drafts, strict=True):
             draft.parts += [part.id, *part.parts]
-        whole.quota |= creation.quota | {draft.id: kind.quota(spec) for draft, spec in zip(drafts, specs, strict=True)}
+        whole.quota |= creation.quota | {draft.id: kind.takes(spec) for draft, spec in zip(drafts, specs, strict=True)}
         return drafts
 
     async def update(
@@ -238,7 +238,7 @@ class ResourceManager:
         resources = self._write(creation, kind, specs)
         for write_parts in creation.written:
             write_parts()
-        creation.quota |= {draft.id: kind.quota(spec) for draft, spec in zip(creation.drafts, specs, strict=True)}
+        creation.quota |= {draft.id: kind.takes(spec) for draft, spec in zip(creation.drafts, specs, strict=True)}
         if kind.on_create is None:
             for resource in resources:
                 await self.states.observe(creation.tx, resource, {}, reason="created")
@@ -253,7 +253,7 @@ class ResourceManager:
 
     def _claim_quota(self, creation: Creation) -> None:
         if creation.project_id is not None:
-            quota.claim(creation.tx, creation.project_id, creation.quota)
+            quota.claim(creation.tx, creation.project_id, creation.drafts[0].organization_id, creation.quota)
 
     async def _start_parent(self, creation: Creation, reason: str, organization_id: UUID | None, project_id: UUID) -> Job:
         wish = Start(

@@ -40,11 +40,17 @@ class BeingDeletedError(ConflictError):
 
 
 class QuotaExceededError(ConflictError):
-    """The project's quota does not allow this. Delete something, or ask the operators for a higher limit."""
+    """The quota of the project, or of its organization, does not allow this. Delete something, or ask the operators."""
 
     code = "quota_exceeded"
     status = 403
     title = "Over quota"
+
+
+class NotDeletedError(ConflictError):
+    """The project was not deleted, so there is nothing to restore."""
+
+    code = "not_deleted"
 
 
 class NotRetryableError(ConflictError):

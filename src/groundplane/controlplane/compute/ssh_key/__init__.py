@@ -55,5 +55,6 @@ SSH_KEY = Kind(
     spec=SshKeySpec,
     create=SshKeyRequest,
     admit=one_by_one(admit),
+    dimensions=("ssh_keys",),
     quota=lambda _spec: {"ssh_keys": 1},
 )

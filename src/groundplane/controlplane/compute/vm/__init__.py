@@ -58,6 +58,7 @@ VM = Kind(
         Action("stop", "Stop the machine: it is asked to shut down, then switched off.", _stop),
         Action("reboot", "Reboot the machine, or start it if it is stopped.", _reboot),
     ),
+    dimensions=("vms", "vcpus", "memory_mib"),
     quota=lambda spec: {"vms": 1, "vcpus": spec.vcpus, "memory_mib": spec.memory_mib},
     meters=_meters,
     inventory=True,

@@ -51,6 +51,7 @@ NETWORK = Kind(
     admit=one_by_one(admit),
     on_create=ENSURE,
     on_delete=DELETE,
+    dimensions=("networks",),
     quota=lambda _spec: {"networks": 1},
     inventory=True,
 )

@@ -304,6 +304,7 @@ PORT = Kind(
     on_create=ENSURE,
     on_update=ENSURE,
     on_delete=DELETE,
+    dimensions=("ports",),
     quota=lambda _spec: {"ports": 1},
     inventory=True,
     differs=_differs,

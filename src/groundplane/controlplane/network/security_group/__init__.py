@@ -98,6 +98,7 @@ SECURITY_GROUP = Kind(
     on_create=ENSURE,
     on_update=ENSURE,
     on_delete=DELETE,
+    dimensions=("security_groups",),
     quota=lambda _spec: {"security_groups": 1},
     inventory=True,
 )

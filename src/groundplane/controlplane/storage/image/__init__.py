@@ -63,5 +63,6 @@ IMAGE = Kind(
     spec=ImageSpec,
     create=None,
     on_delete=DELETE,
+    dimensions=("images",),
     quota=lambda _spec: {"images": 1},
 )

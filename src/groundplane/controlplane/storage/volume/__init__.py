@@ -97,9 +97,7 @@ async def revise(tx: Tx, resource: Resource, request: VolumeUpdate) -> VolumeSpe
     if request.size_gib < spec.size_gib:
         raise UnchangeableError(f"The volume has {spec.size_gib} GiB, and volumes never shrink. Ask for at least that.")
     await placement.grow_volume(tx, resource.id, gib=request.size_gib)
-    if resource.project_id is not None:
-        more = {"volume_gib": request.size_gib - spec.size_gib}
-        await quota.claim_more(tx, resource.project_id, resource.id, more)
+    await quota.claim_more(tx, resource, {"volume_gib": request.size_gib - spec.size_gib})
     return spec.model_copy(update={"size_gib": request.size_gib})
 
 
@@ -184,6 +182,7 @@ VOLUME = Kind(
     on_create=ENSURE,
     on_update=ENSURE,
     on_delete=DELETE,
+    dimensions=("volumes", "volume_gib"),
     quota=lambda spec: {"volumes": 1, "volume_gib": spec.size_gib},
     meters=lambda spec, observed: {"volume_gib": spec.size_gib} if observed else {},
     inventory=True,
