@@ -23,7 +23,7 @@ from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Actor, authorize, require_enabled
 from groundplane.kernel.database import CollisionError, Question, Tx
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, UnauthenticatedError
-from groundplane.kernel.telemetry import current_trace
+from groundplane.kernel.telemetry import belongs_to, current_trace
 
 log = structlog.get_logger()
 
@@ -147,6 +147,7 @@ class Operation:
             organization_id, self.project_id = self._place
             scope = {"organization_id": organization_id, "project_id": self.project_id}
             self.organization_id = await authorize(tx, self.actor, self.permission, **scope, along=along)
+            belongs_to(self.organization_id, self.project_id)
         self.authorized = True
 
     def _outcome(self, error: GroundplaneError) -> Outcome:
