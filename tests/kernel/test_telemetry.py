@@ -1,5 +1,6 @@
 """Traces: who decides that one is sampled, what a span says, and what an unsampled one leaves."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from tests.collector import collecting
 from groundplane.contracts.faults import permanent
 from groundplane.kernel.otlp import OtlpExport
 from groundplane.kernel.telemetry import (
+    MOST_IN_A_SCOPE,
     Local,
     Span,
     belongs_to,
@@ -91,6 +93,21 @@ def test_outside_of_a_trace_nothing_is_kept(kept: list[Span]) -> None:
     with child_span("alone"), within(None):
         assert current_trace() == ""
     assert kept == []
+
+
+def test_who_was_cancelled_did_not_fail(kept: list[Span]) -> None:
+    with pytest.raises(asyncio.CancelledError), trace_scope(UNSAMPLED, "request"):
+        raise asyncio.CancelledError
+    assert kept == []
+
+
+def test_a_scope_keeps_only_so_many(kept: list[Span]) -> None:
+    with trace_scope(SAMPLED, "request"):
+        for _ in range(1_000):
+            with child_span("again"):
+                pass
+    assert len(kept) == MOST_IN_A_SCOPE + 1
+    assert kept[-1].name == "request"
 
 
 def test_a_span_ends_once(kept: list[Span]) -> None:

@@ -21,6 +21,7 @@ from tests.conftest import MakeDatabase
 from tests.dataplane.agent.server import NatsServer
 
 from groundplane.processes.layout import free_port
+from groundplane.sdk import Client
 
 CALLER = "b7ad6b7169203331"
 Json = dict[str, Any]
@@ -83,6 +84,10 @@ class House:
         assert answer.status_code == 200, answer.text
         body: Json = answer.json()
         return body
+
+    def trace(self, job: Json) -> Json:
+        """The waterfall of a job."""
+        return self.get(f"{job['links']['self']}/trace")
 
     def figures(self, name: str) -> dict[str, float]:
         """What a process tells Prometheus."""
@@ -149,12 +154,7 @@ def walk(spans: list[Json]) -> Iterator[Json]:
 def test_one_trace_goes_through_api_bus_agent_provider_and_worker(house: House) -> None:
     trace_id = os.urandom(16).hex()
     job = house.made("sampled", traceparent=f"00-{trace_id}-{CALLER}-01")
-    href = job["links"]["self"]
-    until(lambda: len({span["service"] for span in walk(house.get(f"{href}/trace")["spans"])}) == 3, "a service told no span")
-    trace = house.get(f"{href}/trace")
-    assert (trace["state"], trace["trace_id"]) == ("kept", trace_id)
-    (request,) = [span for span in trace["spans"] if span["name"].startswith("POST ")]
-    assert {(span["service"], span["name"]) for span in walk([request])} >= {
+    wanted = {
         ("api", "POST /api/tenant/v1/projects/{project_id}/networks"),
         ("api", "transaction"),
         ("api", "network.ensure ensure"),
@@ -163,7 +163,22 @@ def test_one_trace_goes_through_api_bus_agent_provider_and_worker(house: House) 
         ("agent", "ensure network"),
         ("worker", "report.apply"),
     }
+    until(lambda: {(span["service"], span["name"]) for span in walk(house.trace(job)["spans"])} >= wanted, "spans are missing")
+    trace = house.trace(job)
+    assert (trace["state"], trace["trace_id"]) == ("kept", trace_id)
+    (request,) = [span for span in trace["spans"] if span["name"].startswith("POST ")]
+    assert {(span["service"], span["name"]) for span in walk([request])} >= wanted
     assert all(span["duration_ms"] >= 0 and span["start_ms"] >= 0 for span in walk(trace["spans"]))
+
+
+def test_the_client_reads_the_waterfall(house: House) -> None:
+    job = house.made("read")
+    with Client(house.api) as client:
+        client.login(**json.loads((house.home / "admin.json").read_text()))
+        trace = client.tenant(house.project.rpartition("/")[2]).jobs.trace(job["id"])
+    assert (trace.job_id, trace.trace_id, trace.state, trace.source) == (job["id"], job["trace_id"], "not_sampled", "history")
+    (whole,) = trace.spans
+    assert [(depth, span.name) for depth, span in whole.walk()][:2] == [(0, "job"), (1, "network.ensure ensure")]
 
 
 def test_the_same_trace_reaches_a_collector_from_each_process(house: House) -> None:
@@ -178,7 +193,7 @@ def test_the_same_trace_reaches_a_collector_from_each_process(house: House) -> N
 def test_a_trace_that_is_not_sampled_leaves_nothing_and_says_so_on_its_way(house: House) -> None:
     trace_id = os.urandom(16).hex()
     job = house.made("unsampled", traceparent=f"00-{trace_id}-{CALLER}-00")
-    trace = house.get(f"{job['links']['self']}/trace")
+    trace = house.trace(job)
     assert (trace["trace_id"], trace["state"], trace["source"]) == (trace_id, "not_sampled", "history")
     assert {"agent.task", "ensure network"} <= {span["name"] for span in walk(trace["spans"])}
     answer = house.client.get(f"{house.api}{house.project}/networks")

@@ -57,9 +57,8 @@ class Readings(Collector):
     def collect(self) -> Iterator[Metric]:
         """All that answer."""
         for reading in self._readings:
-            answer = asyncio.run_coroutine_threadsafe(_within_time(reading), self._loop)
             try:
-                yield from answer.result(ASK_SECONDS + 1)
+                yield from asyncio.run_coroutine_threadsafe(_within_time(reading), self._loop).result(ASK_SECONDS + 1)
             except (Exception, ConcurrentTimeoutError) as error:  # a page without it is better than none
                 log.warning("metrics.not_read", error=repr(error))
 

@@ -24,6 +24,10 @@ Sink = Callable[["Span"], None]
 """Takes what ended. Must not wait and not raise."""
 
 
+MOST_IN_A_SCOPE = 100
+"""How many spans a scope keeps: a request that asks again and again for half a minute is no reason for a thousand."""
+
+
 @dataclass(slots=True)
 class Local:
     """What the spans of one scope of this process share: whose they are, and those that ended so far."""
@@ -151,7 +155,7 @@ def trace_scope(
     try:
         with structlog.contextvars.bound_contextvars(trace=span.trace_id):
             yield span.traceparent
-    except BaseException as error:
+    except Exception as error:  # who was cancelled did not fail
         span.end(_name_of(error))
         raise
     finally:
@@ -187,7 +191,7 @@ class child_span:  # noqa: N801  # used as a function
     def __enter__(self) -> Self:
         """Begin."""
         parent = _current.get()
-        if parent is not None and parent.sampled:
+        if parent is not None and parent.sampled and len(parent.local.ended) < MOST_IN_A_SCOPE:
             self._span = Span(parent.trace_id, os.urandom(8).hex(), parent.span_id, self._name, True, parent.local)
             self._span.describe(attributes=self._attributes)
             self._mark = _current.set(self._span)
