@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from groundplane.kernel.errors import ConflictError, FieldProblem
 from groundplane.kernel.ids import format_id, new_id, parse_id
+from groundplane.kernel.logs import configure_logging
 from groundplane.kernel.secrets import SecretBox, SecretUnreadableError
 from groundplane.kernel.settings import Settings
-from groundplane.kernel.telemetry import child_traceparent, configure_logging, current_trace, trace_id, trace_scope
+from groundplane.kernel.telemetry import child_traceparent, current_trace, trace_id, trace_scope
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

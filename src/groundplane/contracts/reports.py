@@ -1,10 +1,10 @@
 """What the data plane says: how a task went, what was seen, the whole inventory, and that an agent lives."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from groundplane.contracts.faults import Fault
 from groundplane.contracts.specs import SpecKind
@@ -39,6 +39,22 @@ class Call(Wire):
     milliseconds: float
 
 
+class SpanRecord(Wire):
+    """Something that the agent did for a task, within the task's trace. `error` is a code, `started_ns` counts from 1970."""
+
+    span_id: str = Field(pattern="^[0-9a-f]{16}$")
+    parent_id: str = Field(pattern="^([0-9a-f]{16})?$")
+    name: str
+    started_ns: int = Field(ge=0, lt=2**62)
+    nanoseconds: int = Field(ge=0, lt=2**62)
+    error: str = ""
+    attributes: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+MOST_SPANS = 64
+"""How many spans a report may carry; more are ignored."""
+
+
 class Report(Wire):
     """How a task goes. `progress` only says that it is alive; `done` and `failed` end it.
 
@@ -57,6 +73,16 @@ class Report(Wire):
     fault: Fault | None = None
     trace: str = ""
     started_at: datetime | None = None
+    spans: tuple[SpanRecord, ...] = ()
+    """What the trace is told of the task. Spans that make no sense are dropped, the report is not."""
+
+    @field_validator("spans", mode="wrap")
+    @classmethod
+    def _only_good_spans(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return read(value)[:MOST_SPANS]
+        except ValidationError:
+            return ()
 
 
 class Sighting(Wire):

@@ -13,6 +13,8 @@ import asyncpg
 import structlog
 from pydantic_core import to_json
 
+from groundplane.kernel.telemetry import child_span
+
 log = structlog.get_logger()
 
 TENANT_ROLE = "groundplane_tenant"
@@ -324,9 +326,10 @@ class Database:
         async with self._pool.acquire() as connection:
             await self._read_clock(connection)
             tx = Tx(connection, self._now)
-            async with connection.transaction():
-                yield tx
-                await tx.finish()
+            with child_span("transaction"):
+                async with connection.transaction():
+                    yield tx
+                    await tx.finish()
         for action in tx.after_commit:
             try:
                 await action()
@@ -341,6 +344,12 @@ class Database:
     def _now(self) -> datetime:
         """The clock as it was read last, carried on by our own monotonic one."""
         return self._clock + timedelta(seconds=monotonic() - self._clock_checked)
+
+    @property
+    def connections(self) -> tuple[int, int, int]:
+        """How many connections are in use, how many are open, and how many there may be."""
+        size = self._pool.get_size()
+        return size - self._pool.get_idle_size(), size, self._pool.get_max_size()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     database_pool: int = Field(default=8, ge=1, le=200, description="More than this only wait for each other's rows.")
     project_undo_days: float = Field(default=7.0, ge=0, le=3650, description="So long a deleted project can be restored.")
 
+    trace_sample_ratio: float = Field(default=0.1, ge=0, le=1, description="Which part of the traces that begin here is kept.")
+    otlp_endpoint: str = Field(default="", description="Where spans are sent to, such as http://HOST:4318/v1/traces.")
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="Each process's own; 0: nobody reads them.")
+
     @property
     def api_url(self) -> str:
         """Where the api listens."""

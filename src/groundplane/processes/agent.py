@@ -8,16 +8,19 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from groundplane.contracts.tasks import TASKS_STREAM, task_consumer
 from groundplane.dataplane.agent.agent import Agent
 from groundplane.dataplane.agent.channel import ApiChannel
 from groundplane.dataplane.agent.drivers import Drivers, HostDrivers
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.kernel.bus import Bus
+from groundplane.kernel.logs import configure_logging
 from groundplane.kernel.settings import Settings
-from groundplane.kernel.telemetry import configure_logging
+from groundplane.processes.figures import queue_figures, work_figures
 from groundplane.processes.kvm import kvm_verdict
 from groundplane.processes.layout import Endpoints, Layout
 from groundplane.processes.ready import say_ready
+from groundplane.processes.telemetry import observed
 
 
 class ServedHost(BaseModel):
@@ -63,9 +66,12 @@ async def run(settings: Settings) -> None:
     agent = Agent(identity, bus=bus, channel=channel, drivers=drivers)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, agent.stop)
+    tasks = task_consumer(configuration.cluster_id)
+    readings = (work_figures(lambda: agent.in_flight), queue_figures(bus, TASKS_STREAM, tasks))
     say_ready(settings, "agent")
     try:
-        await agent.run()
+        async with observed(settings, "agent", readings=readings):
+            await agent.run()
     finally:
         await channel.close()
         await bus.close()

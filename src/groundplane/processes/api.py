@@ -22,6 +22,7 @@ from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
 from groundplane.controlplane.gateway.projects import project_router
 from groundplane.controlplane.gateway.quotas import common_quota_router, ops_quota_router, tenant_quota_router
 from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.gateway.traces import trace_router
 from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
 from groundplane.controlplane.identity import Tokens
@@ -29,9 +30,11 @@ from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
+from groundplane.kernel.logs import configure_logging
 from groundplane.kernel.settings import Settings
-from groundplane.kernel.telemetry import configure_logging
 from groundplane.processes.catalog import KINDS, BusOutbox, build_platform
+from groundplane.processes.figures import database_figures, job_figures
+from groundplane.processes.telemetry import observed
 
 DOCUMENTS = Path(__file__).parents[3] / "docs" / "openapi"
 NAMESPACES = ("tenant", "ops", "common")
@@ -70,7 +73,8 @@ async def _serve(settings: Settings) -> None:
     collector = asyncio.create_task(run_collector(services))
     sweeper = asyncio.create_task(forget_for_ever(database))
     try:
-        await uvicorn.Server(config).serve()
+        async with observed(settings, "api", database=database, readings=(job_figures(database), database_figures(database))):
+            await uvicorn.Server(config).serve()
     finally:
         collector.cancel()
         sweeper.cancel()
@@ -95,6 +99,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             image_router(services),
             machine_router(services),
             job_router(services, project),
+            trace_router(services, project),
             tenant_router(services),
             tenant_quota_router(services),
         ],
@@ -102,6 +107,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             kind_router(services, of["ops"]),
             why_router(services, of["ops"]),
             job_router(services, ""),
+            trace_router(services, ""),
             ops_router(services),
             traffic_router(services),
             ops_quota_router(services),

@@ -32,6 +32,7 @@ from groundplane.controlplane.storage.volume import VOLUME
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.secrets import SecretBox
 from groundplane.kernel.settings import Settings
+from groundplane.kernel.telemetry import child_span
 
 log = structlog.get_logger()
 
@@ -93,7 +94,8 @@ class BusOutbox:
     async def _send(self, task: Task) -> None:
         subject = task_subject(task.cluster_id, task.scope)
         try:
-            await self.bus.publish(subject, task.model_dump_json().encode(), f"{task.id}:{task.fence}")
+            with child_span("task.publish", {"messaging.system": "nats", "groundplane.scope": task.scope}):
+                await self.bus.publish(subject, task.model_dump_json().encode(), f"{task.id}:{task.fence}")
         except (nats.errors.Error, TimeoutError) as error:
             log.warning("task.not_sent", task=str(task.id), error=repr(error))
 

@@ -161,6 +161,8 @@ class Endpoints:
     """Port of the embedded nats-server; None with GROUNDPLANE_NATS_URL."""
     pool_path: str
     blobs_path: str
+    metrics: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Where each process's figures are to be read, by its name."""
     host: str | None = None
     """Name of this machine as a host: libvirt's, and OVN's system-id."""
     libvirt_uri: str | None = None

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
 from groundplane.processes.embedded import Nats, Postgres
 from groundplane.processes.engines import DataPlane
-from groundplane.processes.layout import Endpoints, Installation, Layout, port_is_free
+from groundplane.processes.layout import Endpoints, Installation, Layout, free_port, port_is_free
 from groundplane.processes.pids import ProcessRef
 from groundplane.processes.supervisor import Hook, Part, PartFailedError, Probe, Service, Step
 
@@ -64,11 +65,23 @@ def compose(layout: Layout, installation: Installation) -> Composition:
         nats_port=nats_port,
         pool_path=str(layout.pools / "default"),
         blobs_path=str(layout.blobs),
+        metrics=_metrics_addresses(layout),
         **(plane.addresses() if plane is not None else {}),
     )
     agent_needs = tuple(part.name for part in parts if part.plane == "data")
     parts += control_services(layout, endpoints, tuple(base), agent_needs)
     return Composition(tuple(parts), endpoints)
+
+
+def _metrics_addresses(layout: Layout) -> dict[str, str]:
+    """A port for the figures of each process: that of last time, if nobody took it in between."""
+    before = Endpoints.load(layout)
+    return {name: _metrics_address(before.metrics.get(name, "") if before else "") for name in ("api", "worker", "agent")}
+
+
+def _metrics_address(before: str) -> str:
+    port = urlsplit(before).port
+    return before if port and port_is_free(port) else f"http://127.0.0.1:{free_port()}/metrics"
 
 
 def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...], agent_needs: tuple[str, ...]) -> list[Part]:
@@ -87,6 +100,10 @@ def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...]
     common.pop("PYTHONDONTWRITEBYTECODE", None)  # each start would compile everything that changed since the last set-up
     with_database = {**common, "GROUNDPLANE_DATABASE_URL": endpoints.database_url}
 
+    def metrics(name: str) -> dict[str, str]:
+        port = urlsplit(endpoints.metrics.get(name, "")).port
+        return {"GROUNDPLANE_METRICS_PORT": str(port)} if port else {}
+
     async def port_unclaimed() -> None:
         if not port_is_free(port):
             raise PartFailedError(
@@ -99,16 +116,16 @@ def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...]
     return [
         Step("migrate", _logged(layout, "migrate", _python("migrate"), with_database), needs=base),
         Service(
-            "api", _python("api"), api_ready, needs=("migrate",), env=with_database, prepare=port_unclaimed,
-            stop_seconds=15,
+            "api", _python("api"), api_ready, needs=("migrate",), env=with_database | metrics("api"),
+            prepare=port_unclaimed, stop_seconds=15,
         ),
         Service(
-            "worker", _python("worker"), _wrote_pid(layout.ready("worker")), needs=("migrate",), env=with_database,
-            stop_seconds=15,
+            "worker", _python("worker"), _wrote_pid(layout.ready("worker")), needs=("migrate",),
+            env=with_database | metrics("worker"), stop_seconds=15,
         ),
         Service(
-            "agent", _python("agent"), _wrote_pid(layout.ready("agent")), needs=("migrate", *agent_needs), env=common,
-            stop_seconds=15,
+            "agent", _python("agent"), _wrote_pid(layout.ready("agent")), needs=("migrate", *agent_needs),
+            env=common | metrics("agent"), stop_seconds=15,
         ),
     ]  # fmt: skip
 

@@ -347,7 +347,9 @@ def _print_picture(layout: Layout, picture: dict[str, Any]) -> None:
                 part.get("detail", ""),
             ).rstrip()
         )
-    for key, value in picture["endpoints"].items():
+    endpoints = picture["endpoints"]
+    figures = {f"metrics of {part}": url for part, url in endpoints.get("metrics", {}).items()}
+    for key, value in {**endpoints, "metrics": None, **figures}.items():
         if value is not None:
             typer.echo(f"{key:<18} {value}")
 

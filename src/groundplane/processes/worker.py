@@ -15,13 +15,17 @@ from groundplane.contracts.tasks import REPORTS_STREAM
 from groundplane.controlplane.jobs.dispatcher import Inbox, run_due
 from groundplane.controlplane.reconciler.purge import purge_for_ever
 from groundplane.controlplane.reconciler.reconciler import Reconciler
+from groundplane.controlplane.traces import keep_partitions_for_ever
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database, RetryableDatabaseError
+from groundplane.kernel.logs import configure_logging
+from groundplane.kernel.metrics import MESSAGES_RECEIVED
 from groundplane.kernel.settings import Settings
-from groundplane.kernel.telemetry import configure_logging
 from groundplane.processes.catalog import BusOutbox, build_platform
+from groundplane.processes.figures import database_figures, queue_figures
 from groundplane.processes.migrate import WORKER_CONSUMER
 from groundplane.processes.ready import say_ready
+from groundplane.processes.telemetry import observed
 
 log = structlog.get_logger()
 
@@ -45,16 +49,21 @@ async def run(settings: Settings) -> None:
         receive(bus, inbox),
         reconciler.run(database, bus, look_seconds=settings.look_seconds),
         purge_for_ever(database, window=timedelta(days=settings.project_undo_days)),
+        keep_partitions_for_ever(database),
     )
+    readings = (database_figures(database), queue_figures(bus, REPORTS_STREAM, WORKER_CONSUMER))
     told: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
     say_ready(settings, "worker")
     try:
-        await asyncio.wait({told, loops}, return_when=asyncio.FIRST_COMPLETED)
-        if loops.done():
-            loops.result()  # a loop that ended by itself is a defect: end with its error, and be restarted
+        async with observed(settings, "worker", database=database, readings=readings):
+            try:
+                await asyncio.wait({told, loops}, return_when=asyncio.FIRST_COMPLETED)
+                if loops.done():
+                    loops.result()  # a loop that ended by itself is a defect: end with its error, and be restarted
+            finally:
+                loops.cancel()
+                await asyncio.gather(loops, return_exceptions=True)
     finally:
-        loops.cancel()
-        await asyncio.gather(loops, return_exceptions=True)
         await bus.close()
         await database.close()
 
@@ -73,6 +82,7 @@ async def receive(bus: Bus, inbox: Inbox) -> None:
 
 
 async def _apply(inbox: Inbox, messages: Sequence[Msg]) -> None:
+    MESSAGES_RECEIVED.inc(len(messages))
     try:
         await inbox.apply([message.data for message in messages])
     except RetryableDatabaseError as error:

@@ -30,6 +30,7 @@ from groundplane.sdk.records import (
     WhyEntry,
 )
 from groundplane.sdk.retries import Retries
+from groundplane.sdk.traces import JobSpan, JobTrace
 from groundplane.sdk.traffic import TrafficRule
 
 __all__ = [
@@ -52,7 +53,9 @@ __all__ = [
     "JobFailedError",
     "JobFault",
     "JobReference",
+    "JobSpan",
     "JobStep",
+    "JobTrace",
     "Operations",
     "PlannedJob",
     "PlannedResource",

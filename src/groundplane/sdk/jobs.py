@@ -9,6 +9,7 @@ from groundplane.sdk.paging import pages
 from groundplane.sdk.records import Job, JobStep
 from groundplane.sdk.retries import Retries
 from groundplane.sdk.session import Call, Session
+from groundplane.sdk.traces import JobTrace
 
 WAIT_SECONDS = 600.0
 """How long a wait lasts unless told otherwise."""
@@ -29,6 +30,10 @@ class Jobs:
     def get(self, job_id: str) -> Job:
         """A job with its history. Raises ApiError."""
         return Job.from_json(self._session.json(Call("GET", self._item(job_id))))
+
+    def trace(self, job_id: str) -> JobTrace:
+        """Where its time went. Raises ApiError."""
+        return JobTrace.from_json(self._session.json(Call("GET", f"{self._item(job_id)}/trace")))
 
     def list(self, *, resource: str | None = None, parent: str | None = None, state: str | None = None) -> Iterator[Job]:
         """Jobs, newest first, without their histories; only those of a resource, of a parent (their ids), in a state."""

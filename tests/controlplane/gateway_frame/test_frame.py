@@ -34,7 +34,7 @@ async def test_request_ids_and_traces_go_in_and_out(client: httpx.AsyncClient, a
 async def test_a_request_id_that_is_not_well_formed_is_replaced(client: httpx.AsyncClient, bad: str) -> None:
     answer = await client.get("/healthz", headers={"X-Request-Id": bad, "Traceparent": "rubbish"})
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-request-id"])
-    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", answer.headers["traceparent"])
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-00", answer.headers["traceparent"])
 
 
 async def test_security_headers_are_on_every_answer(client: httpx.AsyncClient) -> None:

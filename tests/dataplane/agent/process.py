@@ -13,7 +13,7 @@ from tests.dataplane.agent.world import drivers_on, no_channel
 from groundplane.dataplane.agent import Agent, AgentIdentity
 from groundplane.dataplane.providers.simulated import SimulatedEngine
 from groundplane.kernel.bus import Bus
-from groundplane.kernel.telemetry import configure_logging
+from groundplane.kernel.logs import configure_logging
 
 
 async def main(told: dict[str, str]) -> None:

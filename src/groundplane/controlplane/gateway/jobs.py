@@ -77,7 +77,7 @@ def _add_reading(router: APIRouter, services: Services, prefix: str) -> None:
         deadline = time.monotonic() + wait
         while True:
             async with _opened(services, request, scope, "read") as op:
-                job = await _find(op, scope, job_id)
+                job = await find_job(op, scope, job_id)
                 history = await jobs.history(op.tx, job.id)
             moved = seen is not None and len(history) != seen
             if moved or job.ended_at is not None or time.monotonic() >= deadline:
@@ -116,7 +116,7 @@ async def _change(services: Services, request: Request, job_id: str, verb: str, 
     scope = path_scope(request)
 
     async def work(op: Operation) -> Reply:
-        found = await _find(op, scope, job_id)
+        found = await find_job(op, scope, job_id)
         op.resource_kind, op.resource_id = found.resource_kind, found.resource_id
         op.detail = {"job": job_id, "workflow": found.workflow}
         job = await change(op, found)
@@ -125,7 +125,8 @@ async def _change(services: Services, request: Request, job_id: str, verb: str, 
     return await mutate(services, request, work, permission=f"jobs.job.{verb}", project_id=scope.project_id)
 
 
-async def _find(op: Operation, scope: Scope, text: str) -> Job:
+async def find_job(op: Operation, scope: Scope, text: str) -> Job:
+    """The job of a path. Raises ResourceNotFoundError, also for what is another project's."""
     number = parse_id(JOB_PREFIX, text)
     job = await jobs.get(op.tx, number) if number else None
     if job is None or (scope.project_id is not None and job.project_id != scope.project_id):

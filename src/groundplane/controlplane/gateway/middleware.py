@@ -12,6 +12,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from groundplane.controlplane.gateway.measuring import measure_request
 from groundplane.controlplane.gateway.problems import BodyLimitExceeded, problem_response
 from groundplane.kernel.errors import GroundplaneError
 from groundplane.kernel.ids import new_id
@@ -55,7 +56,7 @@ class Frame:
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
         scope.setdefault("state", {}).update(request_id=request_id, body_limit=MAX_BODY_BYTES)
         with (
-            trace_scope(headers.get("traceparent", "")) as traceparent,
+            trace_scope(headers.get("traceparent", ""), scope["method"]) as traceparent,
             structlog.contextvars.bound_contextvars(request_id=request_id),
         ):
             exchange = _Exchange(scope, receive, send, declared=headers.get("content-length", ""), traceparent=traceparent)
@@ -112,6 +113,7 @@ class _Exchange:
 def _log_access(scope: Scope, status: int, seconds: float) -> None:
     write = log.debug if scope["path"] in _QUIET else log.info
     actor = scope["state"].get("actor")
+    measure_request(scope, status, seconds)
     write(
         "http.request",
         method=scope["method"],

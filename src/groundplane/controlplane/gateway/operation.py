@@ -24,7 +24,7 @@ from groundplane.controlplane.identity import Actor, authorize, require_enabled
 from groundplane.controlplane.resources import scopes
 from groundplane.kernel.database import CollisionError, Question, Tx
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, UnauthenticatedError
-from groundplane.kernel.telemetry import current_trace
+from groundplane.kernel.telemetry import belongs_to, current_trace
 
 log = structlog.get_logger()
 
@@ -153,6 +153,7 @@ class Operation:
             tx.confined = self.organization_id is not None
             if along:
                 along.answer = asked.answer
+            belongs_to(self.organization_id, self.project_id)
         self.authorized = True
 
     def _outcome(self, error: GroundplaneError) -> Outcome:

@@ -16,12 +16,14 @@ from groundplane.contracts.reports import Report, State
 from groundplane.contracts.tasks import Ensure, Operation, Remove, Stop, Task
 from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.jobs.job import Job, Verb
+from groundplane.controlplane.jobs.tracing import job_scope, keep_spans, step_attributes
 from groundplane.controlplane.jobs.traffic import RULE_PREFIX, Rule, Traffic
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Done, Fail, Go, Move, Wait, Want, Workflow, Workflows
 from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import ConflictError, NotFoundError
 from groundplane.kernel.ids import format_id, new_id
-from groundplane.kernel.telemetry import current_trace, trace_scope
+from groundplane.kernel.metrics import REPORTS_APPLIED
+from groundplane.kernel.telemetry import child_span, child_traceparent, current_span, current_trace, within
 
 MOVES_AT_ONCE = 50
 BACKOFF_BASE_SECONDS = 0.5
@@ -134,7 +136,7 @@ class Engine:
             deadline=tx.now + wish.workflow.deadline,
             requested_by=wish.requested_by,
             reason=wish.reason,
-            trace=current_trace(),
+            trace=current_trace() or child_traceparent(),
             created_at=tx.now,
         )
         rule = await self.traffic.admit(tx, job)
@@ -149,7 +151,7 @@ class Engine:
 
     async def release(self, tx: Tx, job: Job) -> bool:
         """Let a held job begin, if every rule lets it. Its row is locked by the caller; whoever looks at due jobs runs it."""
-        with trace_scope(job.trace):
+        with job_scope(job, "job.release"):
             rule = await self.traffic.holder(tx, job)
             if rule is None:
                 job.held, job.next_at, job.deadline = None, tx.now, tx.now + _allowance(job)
@@ -179,13 +181,15 @@ class Engine:
         for report in reports:
             job = found.get(report.task_id)
             if job is not None and _answers(report, job):
-                with trace_scope(job.trace):
+                with job_scope(job, "report.apply"):
+                    keep_spans(report)
                     await self._apply(turn, job, report)
+                REPORTS_APPLIED.labels(report.outcome).inc()
         await turn.close()
 
     async def resume(self, tx: Tx, job: Job) -> None:
         """Look at a job whose time has come: try again, ask again, undo, or end it. Its row is locked by the caller."""
-        with trace_scope(job.trace):
+        with job_scope(job, "job.resume"):
             await self._alone(tx, job, self._resume)
 
     async def cancel(self, tx: Tx, job_id: UUID, *, requested_by: UUID | None) -> Job:
@@ -283,12 +287,12 @@ class Engine:
         job.state, job.held = "RUNNING", None
         job.started_at = job.started_at or turn.tx.now
         for _ in range(MOVES_AT_ONCE):
-            move: Move = await workflow.steps[job.step](turn.tx, job)
-            if isinstance(move, Go):
-                self._enter(turn.tx, job, move.step)
-                continue
-            await self._stop(turn, job, move)
-            return
+            with child_span(f"{workflow.name} {job.step}", step_attributes(job)):
+                move: Move = await workflow.steps[job.step](turn.tx, job)
+                if not isinstance(move, Go):
+                    await self._stop(turn, job, move)
+                    return
+            self._enter(turn.tx, job, move.step)
         await self._end(turn, job, _endless(job))
 
     async def _stop(self, turn: "Turn", job: Job, move: Ask | Wait | Done | Fail) -> None:
@@ -322,7 +326,13 @@ class Engine:
         jobs.save(tx, job)
         verbs = [f"{operation.verb} {want.kind}" for operation, want in zip(task.operations, ask.wants, strict=True)]
         jobs.note(tx, job, "asked", operations=verbs, fence=task.fence)
-        tx.after_commit.append(lambda: self.outbox.ask(task))
+        asking = current_span()
+
+        async def send() -> None:
+            with within(asking):
+                await self.outbox.ask(task)
+
+        tx.after_commit.append(send)
 
     def _postpone(self, turn: "Turn", job: Job) -> None:
         """Progress moves the idle deadline alone: the hard one and the job's own are met all the same."""

@@ -38,7 +38,7 @@ DECLARE
 BEGIN
     FOR part IN
         SELECT * FROM (VALUES
-            ('link', 'resource', 'source_id'), ('quota_claim', 'resource', 'resource_id'),
+            ('link', 'resource', 'source_id'),
             ('placement', 'resource', 'resource_id'), ('pool_share', 'resource', 'resource_id'),
             ('image_copy', 'resource', 'image_id'),
             ('subnet_range', 'resource', 'subnet_id'), ('address', 'resource', 'port_id'),
@@ -53,17 +53,9 @@ BEGIN
     END LOOP;
 END $$;
 
--- Quota: everybody's default, and one's own.
-ALTER TABLE quota_usage ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own ON quota_usage TO groundplane_tenant
-    USING (EXISTS (SELECT FROM resource WHERE resource.id = quota_usage.scope_id AND organization_id = (SELECT tenant())))
-    WITH CHECK (true);
-GRANT SELECT, INSERT, UPDATE, DELETE ON quota_usage TO groundplane_tenant;
-ALTER TABLE quota_limit ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own ON quota_limit FOR SELECT TO groundplane_tenant
-    USING (scope_id = '00000000-0000-0000-0000-000000000000'
-           OR EXISTS (SELECT FROM resource WHERE resource.id = quota_limit.scope_id AND organization_id = (SELECT tenant())));
-GRANT SELECT ON quota_limit TO groundplane_tenant;
+-- Quota: everybody reads the defaults; limits are set by operators.
+CREATE POLICY defaults ON quota_limit FOR SELECT TO groundplane_tenant USING (organization_id IS NULL);
+REVOKE INSERT, UPDATE, DELETE ON quota_limit FROM groundplane_tenant;
 
 -- The provider's: what a create is placed by, and what "why?" tells of.
 GRANT SELECT, UPDATE ON host_capacity, pool_capacity TO groundplane_tenant;

@@ -36,6 +36,11 @@ class Agent:
         """Ask `run` to end: for SIGTERM. Running work is given `drain_seconds`, then given up and comes again."""
         self._stop.set()
 
+    @property
+    def in_flight(self) -> int:
+        """How many tasks are here now."""
+        return self._loop.in_flight
+
     async def run(self) -> None:
         """Work until `stop`. Raises what breaks a part of the agent, after the lease was given back."""
         try:

@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 from pydantic import BaseModel, ValidationError
 
 from groundplane.contracts.faults import Fault, ProviderError, permanent, transient
-from groundplane.contracts.reports import Call, Report, State
+from groundplane.contracts.reports import MOST_SPANS, Call, Report, SpanRecord, State
 from groundplane.contracts.specs import SpecKind
 from groundplane.contracts.tasks import NETWORK_SCOPE, TASKS_STREAM, Ensure, Operation, Scope, Task, task_consumer
 from groundplane.dataplane.agent.context import TaskContext
@@ -32,7 +32,7 @@ from groundplane.dataplane.agent.works import Work, Works
 from groundplane.dataplane.providers.provider import Channel
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.ending import ending
-from groundplane.kernel.telemetry import current_trace, trace_scope
+from groundplane.kernel.telemetry import Span, child_span, current_span, current_trace, trace_scope
 
 log = structlog.get_logger()
 
@@ -97,6 +97,11 @@ class Loop:
     def stop(self) -> None:
         """Take no more tasks; `run` returns, and what was fetched and not begun is handed back."""
         self._stopping.set()
+
+    @property
+    def in_flight(self) -> int:
+        """How many tasks are here now."""
+        return len(self._running)
 
     async def drain(self, seconds: float) -> None:
         """Give running work so long to finish, then give it up: its tasks come again, here or elsewhere."""
@@ -178,7 +183,10 @@ class Loop:
         # Not taken back at the end: each task has a context of its own.
         structlog.contextvars.bind_contextvars(task=str(task.id), fence=task.fence)
         context = TaskContext(self._lease, task.not_after, self._identity.clock)
-        with trace_scope(task.trace) as trace, self._queues.place(resource_ids) as place:
+        with (
+            trace_scope(task.trace, "agent.task", {"groundplane.scope": task.scope}) as trace,
+            self._queues.place(resource_ids) as place,
+        ):
             work = Work(message, task, scopes, context, place, trace)
             with self.works.here(work):
                 return await self._carry_out(work)
@@ -191,6 +199,7 @@ class Loop:
         with self._shares.share(work.scopes):
             await work.place.awake.wait()
             fault = await self._operate(work, states, calls)
+        _end_span(fault)
         if fault is not None and fault.code == "lease_lost":
             return False  # whoever holds the lease now gets the task
         outcome: Outcome = "failed" if fault else "done"
@@ -240,6 +249,7 @@ class Loop:
             fault=fault,
             trace=current_trace(),
             started_at=started_at,
+            spans=_told(),
         )
 
     async def _say(self, report: Report, message_id: str) -> bool:
@@ -288,10 +298,36 @@ def _timed(operation: Operation, calls: list[Call]) -> Iterator[None]:
     kind, resource_id = _target(operation)
     started = time.perf_counter()
     try:
-        yield
+        with child_span(f"{operation.verb} {kind}", {"groundplane.resource": str(resource_id)}):
+            yield
     finally:
         milliseconds = (time.perf_counter() - started) * 1_000
         calls.append(Call(verb=operation.verb, kind=kind, id=resource_id, milliseconds=milliseconds))
+
+
+def _end_span(fault: Fault | None) -> None:
+    """End the task's span before its report is made, which takes it along."""
+    span = current_span()
+    if span is not None:
+        span.end(fault.code if fault else "")
+
+
+def _told() -> tuple[SpanRecord, ...]:
+    """What the report tells the trace: the newest spans, which the task's own ends."""
+    span = current_span()
+    return tuple(map(_span_record, span.local.ended[-MOST_SPANS:])) if span is not None else ()
+
+
+def _span_record(span: Span) -> SpanRecord:
+    return SpanRecord(
+        span_id=span.span_id,
+        parent_id=span.parent_id,
+        name=span.name,
+        started_ns=span.started_ns,
+        nanoseconds=span.ended_ns - span.started_ns,
+        error=span.error,
+        attributes=span.attributes,
+    )
 
 
 def _unexpected(error: Exception) -> Fault:

@@ -1,0 +1,65 @@
+"""The gauges that are read when Prometheus asks: of jobs, of the database's connections, of what waits in the bus."""
+
+from collections.abc import Callable, Sequence
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from groundplane.controlplane.jobs import figures
+from groundplane.controlplane.jobs import job as jobs
+from groundplane.kernel.bus import Bus
+from groundplane.kernel.database import Database
+from groundplane.kernel.metrics import Reading
+
+
+def job_figures(database: Database) -> Reading:
+    """All jobs of the house: the api tells of them, so that somebody does when no worker runs."""
+
+    async def read() -> Sequence[Metric]:
+        async with database.transaction() as tx:
+            late, behind, counts = await jobs.past_deadline(tx), await figures.seconds_behind(tx), await figures.open_jobs(tx)
+        by_state = GaugeMetricFamily("jobs_open", "Jobs that have not ended.", labels=("state", "kind"))
+        for row in counts:
+            by_state.add_metric((row["state"], row["kind"]), row["count"])
+        return (
+            GaugeMetricFamily("jobs_past_deadline", "Jobs that have not ended though their deadline has passed.", late),
+            GaugeMetricFamily(
+                "jobs_seconds_behind", "For how long the job that waits longest for a worker has been due.", behind
+            ),
+            by_state,
+        )
+
+    return read
+
+
+def database_figures(database: Database) -> Reading:
+    """The connections of this process."""
+
+    async def read() -> Sequence[Metric]:
+        family = GaugeMetricFamily("database_connections", "This process's connections to the database.", labels=("what",))
+        for what, count in zip(("in_use", "open", "most"), database.connections, strict=True):
+            family.add_metric((what,), count)
+        return (family,)
+
+    return read
+
+
+def queue_figures(bus: Bus, stream: str, consumer: str) -> Reading:
+    """What waits in the bus for the readers of a consumer, and what they have not acknowledged."""
+
+    async def read() -> Sequence[Metric]:
+        info = await bus.js.consumer_info(stream, consumer)
+        family = GaugeMetricFamily("queue_messages", "Messages that are not done with.", labels=("stream", "what"))
+        family.add_metric((stream, "waiting"), info.num_pending or 0)
+        family.add_metric((stream, "unacknowledged"), info.num_ack_pending or 0)
+        return (family,)
+
+    return read
+
+
+def work_figures(in_flight: Callable[[], int]) -> Reading:
+    """What an agent is at."""
+
+    async def read() -> Sequence[Metric]:
+        return (GaugeMetricFamily("agent_tasks_in_flight", "Tasks that are here now.", in_flight()),)
+
+    return read
