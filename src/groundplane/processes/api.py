@@ -19,6 +19,7 @@ from groundplane.controlplane.gateway.jobs import job_router
 from groundplane.controlplane.gateway.kinds import kind_router
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
+from groundplane.controlplane.gateway.secrets import secret_router
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
@@ -91,6 +92,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             why_router(services, of["tenant"]),
             image_router(services),
             machine_router(services),
+            secret_router(services),
             job_router(services, project),
             tenant_router(services),
         ],
