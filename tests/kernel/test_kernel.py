@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from groundplane.kernel.errors import ConflictError, FieldProblem
 from groundplane.kernel.ids import format_id, new_id, parse_id
 from groundplane.kernel.logs import configure_logging
-from groundplane.kernel.secrets import SecretBox, SecretUnreadableError
 from groundplane.kernel.settings import Settings
 from groundplane.kernel.telemetry import child_traceparent, current_trace, trace_id, trace_scope
 
@@ -52,22 +51,6 @@ def test_a_problem_says_what_its_class_says() -> None:
     assert (problem.status, problem.code, problem.detail) == (409, "full", "It is full. Ask for less.")
     assert problem.type.endswith("/full")
     assert problem.errors[0].pointer == "/size"
-
-
-def test_a_secret_opens_only_where_it_was_sealed(tmp_path: Path) -> None:
-    box = SecretBox.from_file(tmp_path / "keys" / "key")
-    envelope = box.seal(b"user data", b"row 1")
-    assert b"user data" not in envelope
-    assert SecretBox.from_file(tmp_path / "keys" / "key").open(envelope, b"row 1") == b"user data"
-    assert (tmp_path / "keys" / "key").stat().st_mode & 0o777 == 0o600
-    for stranger, bound, sealed in (
-        (box, b"row 2", envelope),
-        (SecretBox(bytes(32)), b"row 1", envelope),
-        (box, b"row 1", envelope[:-1] + bytes([envelope[-1] ^ 1])),
-        (box, b"row 1", b"\x02" + envelope[1:]),
-    ):
-        with pytest.raises(SecretUnreadableError):
-            stranger.open(sealed, bound)
 
 
 def test_settings_come_from_the_environment_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

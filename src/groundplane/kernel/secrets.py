@@ -1,60 +1,85 @@
-"""Envelopes for stored secrets: AES-256-GCM, a data key per secret wrapped by the key-encryption key.
+"""Envelopes for stored secrets: AES-256-GCM under data keys, which key-encryption keys wrap. Nothing here is ever printed.
 
-Associated data binds a ciphertext to its row, so that it opens nowhere else. The plain text never leaves the caller.
+Associated data binds a ciphertext to its row, so that it opens nowhere else.
 """
 
 import os
-from pathlib import Path
+import time
+from dataclasses import dataclass
+from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from groundplane.kernel.keyring import Cipher, KeyEncryptionKey, KeyRing, SecretUnreadableError
 
-_NONCE = 12
-_WRAPPED_KEY = _NONCE + 32 + 16
-_VERSION = b"\x01"
+KEPT_SECONDS = 60.0
+"""How long an unwrapped data key stays in memory."""
+_KEPT_MOST = 1024
+_WRAPPED_KEY = 12 + 32 + 16
+_ONE_KEY_EACH = b"\x01"
 
 
-class SecretUnreadableError(Exception):
-    """The ciphertext was made for another row or under another key."""
+@dataclass(frozen=True)
+class WrappedKey:
+    """A data key as it is stored: `wrapped_by` names the key-encryption key, `context` is what binds it to its row."""
+
+    id: UUID
+    wrapped_by: str
+    wrapped: bytes
+    context: bytes
 
 
 class SecretBox:
-    """Seals and opens secrets under one key-encryption key of 32 bytes."""
+    """What opens and seals: the key-encryption keys, and for a short while the data keys that they unwrapped."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = AESGCM(key)
+    def __init__(self, ring: KeyRing) -> None:
+        self.ring = ring
+        self._kept: dict[UUID, tuple[float, Cipher]] = {}
 
-    @classmethod
-    def from_file(cls, path: Path) -> "SecretBox":
-        """The box of a key file (64 hex digits), made with mode 0600 when it is not there yet."""
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(os.urandom(32).hex())
-        return cls(bytes.fromhex(path.read_text().strip()))
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "SecretBox(***)"
+
+    async def new_key(self, key_id: UUID, context: bytes) -> WrappedKey:
+        """A data key that was not there before, wrapped by the current key-encryption key."""
+        return await _wrap(self.ring.current(), key_id, os.urandom(32), context)
+
+    async def rewrap(self, key: WrappedKey) -> WrappedKey:
+        """The same data key, wrapped by the current key-encryption key. Raises KeyMissingError, SecretUnreadableError."""
+        plain = await self.ring.find(key.wrapped_by).unwrap(key.wrapped, key.context)
+        return await _wrap(self.ring.current(), key.id, plain, key.context)
+
+    async def unwrap(self, key: WrappedKey) -> Cipher:
+        """The data key, ready to be used. Raises KeyMissingError, SecretUnreadableError."""
+        until, cipher = self._kept.get(key.id, (0.0, None))
+        now = time.monotonic()
+        if cipher is None or until < now:
+            cipher = Cipher(await self.ring.find(key.wrapped_by).unwrap(key.wrapped, key.context))
+            self._forget(now)
+            self._kept[key.id] = (now + KEPT_SECONDS, cipher)
+        return cipher
+
+    def _forget(self, now: float) -> None:
+        """Drop what has had its time; the oldest too, should there be too many."""
+        kept = [(key_id, each) for key_id, each in self._kept.items() if each[0] >= now]
+        self._kept = dict(kept[-_KEPT_MOST:])
 
     def seal(self, plain: bytes, bound_to: bytes) -> bytes:
-        """The envelope of `plain`, which opens only with the same `bound_to`."""
-        data_key = AESGCM.generate_key(256)
-        return _VERSION + _encrypt(self._key, data_key, bound_to) + _encrypt(AESGCM(data_key), plain, bound_to)
+        """An envelope with a data key of its own, for what has no row in the table of secrets. It is not rotated."""
+        data_key = os.urandom(32)
+        return _ONE_KEY_EACH + self.ring.sealing().encrypt(data_key, bound_to) + Cipher(data_key).encrypt(plain, bound_to)
 
     def open(self, envelope: bytes, bound_to: bytes) -> bytes:
-        """The plain text; SecretUnreadableError when it was sealed for something else."""
-        if envelope[:1] != _VERSION:
+        """What `seal` sealed, under whichever key-encryption key. Raises SecretUnreadableError."""
+        if envelope[:1] != _ONE_KEY_EACH:
             raise SecretUnreadableError
-        body = envelope[1:]
-        try:
-            data_key = _decrypt(self._key, body[:_WRAPPED_KEY], bound_to)
-            return _decrypt(AESGCM(data_key), body[_WRAPPED_KEY:], bound_to)
-        except InvalidTag as error:
-            raise SecretUnreadableError from error
+        wrapped, sealed = envelope[1 : 1 + _WRAPPED_KEY], envelope[1 + _WRAPPED_KEY :]
+        for key in self.ring.all():
+            try:
+                data_key = key.decrypt(wrapped, bound_to)
+            except SecretUnreadableError:
+                continue
+            return Cipher(data_key).decrypt(sealed, bound_to)
+        raise SecretUnreadableError
 
 
-def _encrypt(cipher: AESGCM, plain: bytes, bound_to: bytes) -> bytes:
-    nonce = os.urandom(_NONCE)
-    return nonce + cipher.encrypt(nonce, plain, bound_to)
-
-
-def _decrypt(cipher: AESGCM, sealed: bytes, bound_to: bytes) -> bytes:
-    return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to)
+async def _wrap(by: KeyEncryptionKey, key_id: UUID, plain: bytes, context: bytes) -> WrappedKey:
+    return WrappedKey(key_id, by.id, await by.wrap(plain, context), context)

@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=default_data_directory)
     database_url: SecretStr = SecretStr("")
     nats_url: SecretStr = SecretStr("")
+    encryption_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key-encryption keys of 64 hex digits, separated by commas, the current one first; before those of files.",
+    )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8700, ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -21,6 +21,7 @@ from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
 from groundplane.controlplane.gateway.projects import project_router
 from groundplane.controlplane.gateway.quotas import common_quota_router, ops_quota_router, tenant_quota_router
+from groundplane.controlplane.gateway.secrets import secret_router
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.traces import trace_router
 from groundplane.controlplane.gateway.traffic import traffic_router
@@ -98,6 +99,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             why_router(services, of["tenant"]),
             image_router(services),
             machine_router(services),
+            secret_router(services),
             job_router(services, project),
             trace_router(services, project),
             tenant_router(services),

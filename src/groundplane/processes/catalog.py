@@ -27,9 +27,12 @@ from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.resources.states import StateKeeper
+from groundplane.controlplane.secrets import SecretStore
+from groundplane.controlplane.secrets.secret import SECRET
 from groundplane.controlplane.storage.image import IMAGE
 from groundplane.controlplane.storage.volume import VOLUME
 from groundplane.kernel.bus import Bus
+from groundplane.kernel.keyring import KeyRing
 from groundplane.kernel.secrets import SecretBox
 from groundplane.kernel.settings import Settings
 from groundplane.kernel.telemetry import child_span
@@ -51,6 +54,7 @@ KINDS: tuple[Kind, ...] = (
     SECURITY_GROUP,
     PORT,
     SSH_KEY,
+    SECRET,
     VM,
 )
 
@@ -74,8 +78,8 @@ def build_platform(settings: Settings, outbox: Outbox) -> Platform:
     kinds = {kind.name: kind for kind in KINDS}
     states = StateKeeper(kinds)
     engine = Engine(WORKFLOWS, states, outbox)
-    box = SecretBox.from_file(settings.key_directory / "encryption.key")
-    return Platform(ResourceManager(kinds, engine, states, box), engine, states, box)
+    box = SecretBox(KeyRing(settings.key_directory, settings.encryption_keys.get_secret_value()))
+    return Platform(ResourceManager(kinds, engine, states, SecretStore(box)), engine, states, box)
 
 
 @dataclass(frozen=True)

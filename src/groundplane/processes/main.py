@@ -2,13 +2,17 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
 
 import typer
 import uvloop
 
 from groundplane.kernel.settings import Settings
 from groundplane.processes import up
+from groundplane.processes.layout import data_directory
 
 app = typer.Typer(
     name="groundplane",
@@ -19,6 +23,10 @@ app = typer.Typer(
 )
 for command in (up.up, up.down, up.restart, up.status, up.doctor):
     app.command()(command)
+
+
+secrets = typer.Typer(name="secrets", help="Stored secrets and the keys that seal them.", no_args_is_help=True)
+app.add_typer(secrets)
 
 
 def spare_the_collector() -> None:
@@ -78,6 +86,26 @@ def openapi(*, check: bool = False) -> None:
     if not write_documents(check=check):
         typer.echo("docs/openapi differs from the code: run `groundplane openapi` and commit.", err=True)
         raise typer.Exit(1)
+
+
+@secrets.command()
+def rotate(
+    name: up.Name = "default",
+    data_dir: up.DataDir = None,
+    key_encryption_key: Annotated[bool, typer.Option(help="The key that wraps the data keys, instead of these.")] = False,
+) -> None:
+    """Replace the data key of every organization, and seal every secret anew. Everything may run; begun again, it goes on."""
+    from groundplane.processes.secrets import NoInstallationError  # noqa: PLC0415  # each process loads only its own
+    from groundplane.processes.secrets import rotate as run  # noqa: PLC0415
+
+    there = data_dir or (Path(named) if (named := os.environ.get("GROUNDPLANE_DATA_DIR")) else None)
+    layout = data_directory(name, there)
+    os.environ["GROUNDPLANE_DATA_DIR"] = str(layout.root)  # its groundplane.toml is read from there
+    try:
+        typer.echo(asyncio.run(run(Settings(), key_encryption_key=key_encryption_key)))
+    except NoInstallationError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(up.NOT_RUNNING) from error
 
 
 def main() -> None:

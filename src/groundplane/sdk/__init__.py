@@ -30,6 +30,7 @@ from groundplane.sdk.records import (
     WhyEntry,
 )
 from groundplane.sdk.retries import Retries
+from groundplane.sdk.secrets import SecretVersion
 from groundplane.sdk.traces import JobSpan, JobTrace
 from groundplane.sdk.traffic import TrafficRule
 
@@ -63,6 +64,7 @@ __all__ = [
     "Resource",
     "Retries",
     "RoleBinding",
+    "SecretVersion",
     "Tenant",
     "TrafficRule",
     "Usage",

@@ -12,6 +12,7 @@ from groundplane.sdk.machines import Machines
 from groundplane.sdk.oversight import PlatformOversight, ProjectOversight, Usage, read_quota
 from groundplane.sdk.records import User
 from groundplane.sdk.retries import Retries
+from groundplane.sdk.secrets import Secrets
 from groundplane.sdk.session import Call, Session
 from groundplane.sdk.traffic import TrafficRules
 
@@ -71,6 +72,7 @@ class Tenant(ProjectOversight):
         self.security_groups = Collection(session, f"{scope}/security-groups")
         self.ports = Collection(session, f"{scope}/ports")
         self.ssh_keys = Collection(session, f"{scope}/ssh-keys")
+        self.secrets = Secrets(session, f"{scope}/secrets")
         self.vms = Machines(session, f"{scope}/vms")
         self.jobs = Jobs(session, scope)
 

@@ -40,6 +40,7 @@ SPECS: Mapping[str, Json] = {
     "security_group": {"rules": [{"direction": "ingress", "protocol": "tcp", "port_min": 22}]},
     "port": {"network": "lan", "security_groups": ["web"]},
     "ssh_key": {"public_key": SSH_KEY},
+    "secret": {"value": "hunter2"},
     "vm": {"vcpus": 1, "memory_mib": 512, "root_volume": ROOT, "nics": [{"network": "lan"}]},
 }
 """A spec for a create request of each kind, whose references `prepare` makes."""
@@ -50,6 +51,7 @@ UPDATES: Mapping[str, Json] = {
     "security_group": {"rules": []},
     "port": {"security_groups": []},
     "vm": {"power": "stopped"},
+    "secret": {"value": "hunter3"},
 }
 """A spec for an update of each kind that has one."""
 
@@ -204,6 +206,12 @@ async def _rule(api: Api) -> dict[str, str]:
     return {"rule_id": (await api.call("POST", _RULES, json=body)).json()["id"]}
 
 
+async def _two_versions(api: Api) -> dict[str, str]:
+    await api.made("secrets", "fresh", {"value": "hunter2"})
+    await api.call("PATCH", f"{api.project}/secrets/fresh", json={"spec": {"value": "hunter3"}})
+    return {"reference": "fresh", "version": "1"}
+
+
 def _jobs(where: str) -> list[Mutation]:
     return [
         Mutation("POST", f"{where}/jobs/{{job_id}}/cancel", _running_job),
@@ -237,6 +245,7 @@ _IMAGES = "/api/tenant/v1/projects/{project_id}/images"
 MUTATIONS: tuple[Mutation, ...] = (
     *(mutation for kind in KINDS_BY_NAME.values() for mutation in _of_kind(kind)),
     Mutation("POST", _IMAGES, _nothing, query="name=fresh", content=DISK),
+    Mutation("DELETE", "/api/tenant/v1/projects/{project_id}/secrets/{reference}/versions/{version}", _two_versions),
     *_jobs("/api/tenant/v1/projects/{project_id}"),
     *_jobs("/api/ops/v1"),
     *(Mutation(method, path, _of_projects, {"vms": 5}) for method in ("PUT", "PATCH") for path in _QUOTAS),

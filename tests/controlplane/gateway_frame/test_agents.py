@@ -33,7 +33,7 @@ async def _vm_with_secret(services: Services, cluster_id: UUID, plain: bytes) ->
             f"vm-{vm_id.hex}",
             cluster_id,
         )
-        return services.manager.keep_secret(tx, Draft(vm_id, "vm", None, None), plain)
+        return await services.manager.keep_secret(tx, Draft(vm_id, "vm", None, None), plain)
 
 
 async def test_an_agent_reads_secrets_of_its_own_cluster_alone(client: httpx.AsyncClient, services: Services) -> None:

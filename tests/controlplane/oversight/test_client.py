@@ -52,6 +52,18 @@ async def taken(make: Callable[[], Iterator[Answer]]) -> list[Answer]:
     return await asyncio.to_thread(lambda: list(make()))
 
 
+async def test_secrets_are_written_and_revealed(client: Client, api: Api) -> None:
+    secrets = client.tenant(PROJECT.public_id(api.cloud.project_id)).secrets
+    made = await asyncio.to_thread(secrets.create, "db", {"value": "one"})
+    assert made.spec == {"version": 1}
+    await asyncio.to_thread(secrets.update, "db", spec={"value": "two"})
+    assert await asyncio.to_thread(secrets.reveal, "db") == "two"
+    assert await asyncio.to_thread(secrets.reveal, "db", 1) == "one"
+    kept = await asyncio.to_thread(secrets.versions, "db")
+    assert [(each.version, each.current) for each in kept] == [(1, False), (2, True)]
+    assert await asyncio.to_thread(secrets.destroy, "db", 1) == [kept[1]]
+
+
 async def carried_out(api: Api, task: "asyncio.Task[Answer]") -> Answer:
     """What comes of it while everybody does their work."""
     while not task.done():

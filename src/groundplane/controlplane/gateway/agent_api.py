@@ -6,24 +6,42 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse
 
-from groundplane.controlplane.gateway.auth import current_claims
+from groundplane.controlplane.audit import AuditEntry, record
+from groundplane.controlplane.gateway.auth import current_actor, current_claims
 from groundplane.controlplane.gateway.console import deliver
 from groundplane.controlplane.gateway.middleware import allow_body
+from groundplane.controlplane.gateway.operation import origin
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.resources.scopes import image_needed, sealed_secret
+from groundplane.controlplane.resources.scopes import image_needed, wanted_in_cluster
+from groundplane.controlplane.secrets import Sealed, SecretStore
+from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import NotFoundError
 
 STATUS_HEADER = "X-Groundplane-Status"
 NOT_FOUND = "not_found"
+FETCH = "secrets.secret.fetch"
+"""The action of an agent that asks for a secret, in the audit log."""
 
 
 class _BlobResponse(FileResponse):
     chunk_size = 1 << 20
 
 
+def _record_refusal(tx: Tx, request: Request, secret_id: UUID, found: Sealed | None) -> None:
+    """The owner's organization sees who asked for what is theirs."""
+    actor = current_actor(request)
+    entry = AuditEntry(
+        action=FETCH, outcome="denied", actor_id=actor.id, actor_kind=actor.kind, code=NotFoundError.code,
+        organization_id=found.organization_id if found else None, resource_id=found.resource_id if found else None,
+        detail={"secret_id": str(secret_id)}, **origin(request),
+    )  # fmt: skip
+    record(tx, entry)
+
+
 def agent_router(services: Services) -> APIRouter:
     """What agents dial for themselves. Ids are plain UUIDs here."""
     router = APIRouter()
+    store = SecretStore(services.secret_box)
 
     @router.get("/images/{image_id}")
     async def image(request: Request, image_id: UUID) -> Response:
@@ -38,13 +56,16 @@ def agent_router(services: Services) -> APIRouter:
 
     @router.get("/secrets/{secret_id}")
     async def secret(request: Request, secret_id: UUID) -> Response:
-        """A secret's plain bytes, if its resource lies in the agent's own cluster."""
+        """A secret's plain bytes, if its resource is wanted and lies in the agent's own cluster. A refusal is audited."""
         cluster_id = current_claims(request).cluster_id
         async with services.database.transaction() as tx:
-            envelope = await sealed_secret(tx, secret_id, cluster_id=cluster_id) if cluster_id else None
-        if envelope is None:
+            found = await store.find(tx, secret_id)
+            needed = found and cluster_id and await wanted_in_cluster(tx, found.resource_id, cluster_id=cluster_id)
+            if not needed:
+                _record_refusal(tx, request, secret_id, found)
+        if found is None or not needed:
             raise NotFoundError("There is no such secret in this cluster.")
-        return Response(services.secret_box.open(envelope, secret_id.bytes), media_type="application/octet-stream")
+        return Response(await store.open(found), media_type="application/octet-stream")
 
     @router.post("/answers/{token}", status_code=204)
     async def answer(request: Request, token: str) -> Response:

@@ -22,7 +22,7 @@ class Maker(Protocol):
     async def create_parts(self, whole: "Creation", kind: "Kind", request: BaseModel, /, *, suffix: str) -> Sequence["Draft"]:
         """A part for each resource that is being made, named after it, and made by its job."""
 
-    def keep_secret(self, tx: Tx, draft: "Draft", plain: bytes, /) -> UUID:
+    async def keep_secret(self, tx: Tx, draft: "Draft", plain: bytes, /) -> UUID:
         """Store a secret of a resource, sealed; its id is what may travel."""
 
 
@@ -132,6 +132,7 @@ class Kind:
     create    the body of a create request; `update` that of a PATCH (None: only labels and the name change)
     admit     claims and links at creation; `revise` the same at update, `restore` takes that back; `release` gives back
               what resources of the kind hold, once their absence is confirmed
+    keeps     what of an update becomes the next version of the resource's secret; None: nothing
     owned     what goes when this resource goes, in the same job
     quota     what it takes of its project's quota, of the `dimensions` that it declares; `meters` what it uses right now
     inventory whether engines report it, and so whether it can drift; `differs` compares a spec with what is observed
@@ -149,6 +150,7 @@ class Kind:
     update: type[BaseModel] | None = None
     revise: Revise | None = None
     restore: Restore = restore_all
+    keeps: Callable[[Any], bytes | None] = lambda _request: None
     observed: type[BaseModel] = Nothing
     release: Release = release_nothing
     owned: Dependants = no_dependants

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -25,7 +25,6 @@ from groundplane.controlplane.resources.resource import COLUMNS, Resource, Statu
 from groundplane.controlplane.resources.states import StateKeeper
 from groundplane.kernel.database import ForeignKeyViolationError, Tx, UniqueViolationError
 from groundplane.kernel.ids import format_id, new_id
-from groundplane.kernel.secrets import SecretBox
 
 CORRECTION = "drift correction"
 """The reason of jobs that nobody asked for: any wish of a user supersedes them."""
@@ -50,6 +49,16 @@ class BulkOutcome:
     parent: Job | None
 
 
+class SecretKeeper(Protocol):
+    """Where secrets of resources lie, sealed, in versions. The caller holds the resource, or makes it."""
+
+    async def keep(self, tx: Tx, resource_id: UUID, organization_id: UUID | None, plain: bytes, /) -> UUID:
+        """Store the first version; its id is what may travel."""
+
+    async def keep_next(self, tx: Tx, resource_id: UUID, organization_id: UUID | None, plain: bytes, /) -> int:
+        """Store the next version; its number."""
+
+
 @dataclass(frozen=True)
 class ResourceManager:
     """Creates, changes and deletes resources of every kind. `kinds` by name."""
@@ -57,7 +66,7 @@ class ResourceManager:
     kinds: Mapping[str, Kind]
     engine: Engine
     states: StateKeeper
-    box: SecretBox
+    secrets: SecretKeeper
 
     async def create(
         self,
@@ -147,6 +156,8 @@ class ResourceManager:
         if kind.revise is None:
             raise UnchangeableError
         spec = await kind.revise(tx, resource, request)
+        if (plain := kind.keeps(request)) is not None:
+            await self.secrets.keep_next(tx, resource.id, resource.organization_id, plain)
         return await self._respec(tx, kind, resource.id, spec.model_dump(mode="json"), actor_id, f"update {kind.name}")
 
     async def act(self, tx: Tx, kind: Kind, resource: Resource, action: Action, *, actor_id: UUID | None) -> Outcome:
@@ -220,13 +231,9 @@ class ResourceManager:
         wish = _wish(workflow, job.verb, resource, touching, actor_id, f"retry of {job.workflow}")
         return await self._start_change(tx, wish)
 
-    def keep_secret(self, tx: Tx, draft: Draft, plain: bytes) -> UUID:
+    async def keep_secret(self, tx: Tx, draft: Draft, plain: bytes) -> UUID:
         """Store a secret of a resource, sealed; its id is what may travel."""
-        secret_id = new_id()
-        envelope = "\\x" + self.box.seal(plain, secret_id.bytes).hex()
-        row = {"id": secret_id, "resource_id": draft.id, "organization_id": draft.organization_id, "envelope": envelope}
-        tx.insert("secret", {**row, "created_at": tx.now})
-        return secret_id
+        return await self.secrets.keep(tx, draft.id, draft.organization_id, plain)
 
     async def lock(self, tx: Tx, resource_id: UUID) -> Resource:
         """The resource, held until the transaction ends."""

@@ -40,15 +40,16 @@ async def living(tx: Tx, resource_ids: Sequence[UUID]) -> Mapping[UUID, bool]:
     return {row["id"]: row["lives"] for row in rows}
 
 
-async def sealed_secret(tx: Tx, secret_id: UUID, *, cluster_id: UUID) -> bytes | None:
-    """The envelope of a secret of a living resource in this cluster; None when there is no such secret there."""
-    envelope: bytes | None = await tx.value(
-        """SELECT envelope FROM secret JOIN resource ON resource.id = resource_id
-           WHERE secret.id = $1 AND cluster_id = $2 AND deleted_at IS NULL""",
-        secret_id,
-        cluster_id,
+async def wanted_in_cluster(tx: Tx, resource_id: UUID, *, cluster_id: UUID) -> bool:
+    """Tell whether this is a resource that is wanted, and lies in this cluster: its agents may need its secrets."""
+    return bool(
+        await tx.value(
+            """SELECT EXISTS (SELECT FROM resource WHERE id = $1 AND cluster_id = $2 AND wanted = 'present'
+                              AND deleted_at IS NULL)""",
+            resource_id,
+            cluster_id,
+        )
     )
-    return envelope
 
 
 async def image_needed(tx: Tx, image_id: UUID, *, cluster_id: UUID) -> bool:

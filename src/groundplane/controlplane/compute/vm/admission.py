@@ -87,7 +87,7 @@ async def admit(creation: Creation, request: VmRequest) -> Sequence[VmSpec]:
             disks=disks[number],
             nics=nics[number],
             authorized_keys=[key.spec["public_key"] for key in found.keys],
-            user_data_secret=_user_data(creation, draft, request),
+            user_data_secret=await _user_data(creation, draft, request),
         )
         for number, draft in enumerate(creation.drafts)
     ]
@@ -174,10 +174,10 @@ async def _nics(creation: Creation, request: VmRequest, found: _References) -> S
     return cards
 
 
-def _user_data(creation: Creation, draft: Draft, request: VmRequest) -> str | None:
+async def _user_data(creation: Creation, draft: Draft, request: VmRequest) -> str | None:
     if not request.user_data:
         return None
-    return format_id(SECRET_PREFIX, creation.manager.keep_secret(creation.tx, draft, request.user_data.encode()))
+    return format_id(SECRET_PREFIX, await creation.manager.keep_secret(creation.tx, draft, request.user_data.encode()))
 
 
 def _take(creation: Creation, request: VmRequest, found: _References) -> None:
