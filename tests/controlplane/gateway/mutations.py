@@ -23,7 +23,7 @@ EXEMPT = {
     ("POST", "/api/common/v1/access/check"),
     ("POST", "/api/common/v1/invitations/join"),
 }
-"""Routes that change nothing that could be done twice: a login's answer is a token, which is not kept; an invitation is good once."""
+"""What changes nothing that could be done twice: a login's token is not kept; a check only asks; an invitation is good once."""
 
 NAMESPACES = {"tenant": "/api/tenant/v1", "ops": "/api/ops/v1", "common": "/api/common/v1"}
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPbnbRiXzEFm4uXGvdLGIx0dg0b3z8iN0QF3lUYc9Yw ann"
