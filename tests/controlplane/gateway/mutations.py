@@ -18,8 +18,12 @@ from groundplane.controlplane.gateway.kinds import scope_path
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.storage.image import IMAGE
 
-EXEMPT = {("POST", "/api/common/v1/auth/login")}
-"""Routes that change nothing that could be done twice: a login's answer is a token, which is not kept."""
+EXEMPT = {
+    ("POST", "/api/common/v1/auth/login"),
+    ("POST", "/api/common/v1/access/check"),
+    ("POST", "/api/common/v1/invitations/join"),
+}
+"""What changes nothing that could be done twice: a login's token is not kept; a check only asks; an invitation is good once."""
 
 NAMESPACES = {"tenant": "/api/tenant/v1", "ops": "/api/ops/v1", "common": "/api/common/v1"}
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPbnbRiXzEFm4uXGvdLGIx0dg0b3z8iN0QF3lUYc9Yw ann"
@@ -190,11 +194,44 @@ async def _user(api: Api) -> dict[str, str]:
 def _binding(path: str, role: str) -> Prepare:
     async def prepare(api: Api) -> dict[str, str]:
         known = await _user(api)
-        where = path.replace("{organization_id}", api.organization.rpartition("/")[2])
-        answer = await api.call("POST", where, json={"user": known["user_id"], "role": role})
+        answer = await api.call("POST", _in_tenant(api, path), json={"user": known["user_id"], "role": role})
         return {"binding_id": answer.json()["id"]}
 
     return prepare
+
+
+def _in_tenant(api: Api, path: str) -> str:
+    organization, project = api.organization.rpartition("/")[2], api.project.rpartition("/")[2]
+    return path.replace("{organization_id}", organization).replace("{project_id}", project)
+
+
+async def _role(api: Api) -> dict[str, str]:
+    body = {"name": "deployer", "permissions": ["compute.vm.*"]}
+    return {"role_id": (await api.call("POST", _in_tenant(api, _ROLES), json=body)).json()["id"]}
+
+
+async def _group(api: Api) -> dict[str, str]:
+    known = await _user(api)
+    made = await api.call("POST", _in_tenant(api, _GROUPS), json={"name": "developers"})
+    return known | {"group_id": made.json()["id"]}
+
+
+async def _member(api: Api) -> dict[str, str]:
+    known = await _group(api)
+    await api.call("POST", f"{_in_tenant(api, _GROUPS)}/{known['group_id']}/members", json={"user": known["user_id"]})
+    return known
+
+
+async def _service_account(api: Api) -> dict[str, str]:
+    made = await api.call("POST", _in_tenant(api, _SERVICE_ACCOUNTS), json={"name": "ci"})
+    return {"service_account_id": made.json()["id"]}
+
+
+async def _invitation(api: Api) -> dict[str, str]:
+    """For the one who asks."""
+    email = (await api.call("GET", "/api/common/v1/me")).json()["user"]["email"]
+    made = (await api.call("POST", _in_tenant(api, _INVITATIONS), json={"email": email, "role": "viewer"})).json()
+    return {"invitation_id": made["id"], "token": made["token"]}
 
 
 async def _soon(_api: Api) -> dict[str, str]:
@@ -238,6 +275,11 @@ _QUOTAS = (
 _USERS = "/api/common/v1/users"
 _BINDINGS = "/api/common/v1/role-bindings"
 _ORGANIZATION_BINDINGS = "/api/common/v1/organizations/{organization_id}/role-bindings"
+_PROJECT_BINDINGS = "/api/common/v1/organizations/{organization_id}/projects/{project_id}/role-bindings"
+_ROLES = "/api/common/v1/organizations/{organization_id}/roles"
+_GROUPS = "/api/common/v1/organizations/{organization_id}/groups"
+_SERVICE_ACCOUNTS = "/api/common/v1/organizations/{organization_id}/service-accounts"
+_INVITATIONS = "/api/common/v1/organizations/{organization_id}/invitations"
 _RULES = "/api/ops/v1/traffic-rules"
 _RULE: Json = {"action": "pause", "reason": "Maintenance."}
 _IMAGES = "/api/tenant/v1/projects/{project_id}/images"
@@ -257,6 +299,26 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("POST", f"{_USERS}/{{user_id}}/disable", _user),
     Mutation("POST", _BINDINGS, _user, {"user": "{user_id}", "role": "admin"}),
     Mutation("DELETE", f"{_BINDINGS}/{{binding_id}}", _binding(_BINDINGS, "admin")),
-    Mutation("POST", _ORGANIZATION_BINDINGS, _user, {"user": "{user_id}", "role": "viewer"}),
-    Mutation("DELETE", f"{_ORGANIZATION_BINDINGS}/{{binding_id}}", _binding(_ORGANIZATION_BINDINGS, "viewer")),
+    *(
+        mutation
+        for path in (_ORGANIZATION_BINDINGS, _PROJECT_BINDINGS)
+        for mutation in (
+            Mutation("POST", path, _user, {"user": "{user_id}", "role": "viewer"}),
+            Mutation("DELETE", f"{path}/{{binding_id}}", _binding(path, "viewer")),
+        )
+    ),
+    Mutation("POST", _ROLES, _nothing, {"name": "deployer", "permissions": ["compute.vm.*"], "description": "It deploys."}),
+    Mutation("PATCH", f"{_ROLES}/{{role_id}}", _role, {"description": "It deploys more."}),
+    Mutation("DELETE", f"{_ROLES}/{{role_id}}", _role),
+    Mutation("POST", _GROUPS, _nothing, {"name": "developers"}),
+    Mutation("DELETE", f"{_GROUPS}/{{group_id}}", _group),
+    Mutation("POST", f"{_GROUPS}/{{group_id}}/members", _group, {"user": "{user_id}"}),
+    Mutation("DELETE", f"{_GROUPS}/{{group_id}}/members/{{user_id}}", _member),
+    Mutation("POST", _SERVICE_ACCOUNTS, _nothing, {"name": "ci"}),
+    Mutation("POST", f"{_SERVICE_ACCOUNTS}/{{service_account_id}}/disable", _service_account),
+    Mutation("POST", f"{_SERVICE_ACCOUNTS}/{{service_account_id}}/enable", _service_account),
+    Mutation("DELETE", f"{_SERVICE_ACCOUNTS}/{{service_account_id}}", _service_account),
+    Mutation("POST", _INVITATIONS, _nothing, {"email": "ann@example.org", "role": "viewer"}),
+    Mutation("DELETE", f"{_INVITATIONS}/{{invitation_id}}", _invitation),
+    Mutation("POST", "/api/common/v1/invitations/accept", _invitation, {"token": "{token}"}),
 )

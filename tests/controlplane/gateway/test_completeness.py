@@ -15,14 +15,25 @@ from groundplane.kernel.ids import format_id, new_id
 
 OPEN = {
     ("POST", "/api/common/v1/auth/login"),
+    ("POST", "/api/common/v1/invitations/join"),
     *(("GET", f"/api/{name}/v1/{page}") for name in ("tenant", "ops", "common") for page in ("docs", "openapi.json")),
 }
 """Routes for everybody."""
 
-ANYBODYS = {("GET", "/api/common/v1/me"), ("GET", "/api/common/v1/organizations")}
-"""Routes for whoever is logged in: they show what is one's own."""
+ANYBODYS = {
+    ("GET", "/api/common/v1/me"),
+    ("GET", "/api/common/v1/organizations"),
+    ("GET", "/api/common/v1/permissions"),
+    ("GET", "/api/common/v1/roles"),
+    ("POST", "/api/common/v1/access/check"),
+    ("POST", "/api/common/v1/invitations/accept"),
+}
+"""Routes for whoever is logged in: they show what is one's own, or what is no secret, or ask for a secret of their own."""
 
-PREFIXES = {"organization_id": "org", "project_id": "prj", "job_id": "job", "user_id": "usr", "binding_id": "rb"}
+PREFIXES = {
+    "organization_id": "org", "project_id": "prj", "job_id": "job", "user_id": "usr", "binding_id": "rb", "role_id": "role",
+    "group_id": "grp", "service_account_id": "sa", "invitation_id": "inv",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

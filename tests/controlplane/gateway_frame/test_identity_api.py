@@ -32,7 +32,7 @@ async def test_login_answers_a_token_that_works(client: httpx.AsyncClient, make_
     login = answer.json()
     assert (login["token_type"], login["expires_in"], login["user"]["email"]) == ("Bearer", 900, somebody.user.email)
     me = await client.get(f"{BASE}/me", headers={"Authorization": f"Bearer {login['access_token']}"})
-    assert me.json() == {"user": login["user"], "role_bindings": []}
+    assert me.json() == {"user": login["user"], "service_account": None, "role_bindings": []}
     event = await _last(services)
     assert (event.action, event.outcome, event.actor_id) == ("identity.session.create", "allowed", somebody.user.id)
     assert (event.address, event.request_id) == ("192.0.2.7", answer.headers["x-request-id"])
@@ -183,7 +183,7 @@ async def test_an_unexpected_failure_of_a_mutation_is_audited_too(
     async def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("groundplane.controlplane.gateway.identity_api.disable_user", fail)
+    monkeypatch.setattr("groundplane.controlplane.gateway.identity.users.disable_user", fail)
     answer = await client.post(f"{BASE}/users/{format_id('usr', new_id())}/disable", headers=admin.headers)
     assert answer.status_code == 500
     event = await _last(services)

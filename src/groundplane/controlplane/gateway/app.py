@@ -12,8 +12,10 @@ from groundplane.controlplane.gateway.auth import Authentication
 from groundplane.controlplane.gateway.docs import add_docs, docs_index
 from groundplane.controlplane.gateway.dryrun import DryRunView
 from groundplane.controlplane.gateway.health import health_router
+from groundplane.controlplane.gateway.identity.invitations import JOIN_PATH
 from groundplane.controlplane.gateway.identity_api import LOGIN_PATH
 from groundplane.controlplane.gateway.middleware import Frame
+from groundplane.controlplane.gateway.permissions import permissions_of
 from groundplane.controlplane.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Audience
@@ -40,8 +42,11 @@ def build_app(
     root.add_middleware(Frame)
     root.include_router(health_router(services))
     root.include_router(docs_index({each.title: each.path for each in _PUBLIC}))
+    permissions = permissions_of(services, [*tenant, *ops, *common])
     for each, routers in zip(_PUBLIC, (tenant, ops, common), strict=True):
-        root.mount(each.path, public_app(each, routers, services))
+        app = public_app(each, routers, services)
+        app.state.permissions = permissions
+        root.mount(each.path, app)
     root.mount(AGENT_PATH, _agents_app(agent, services))
     return root
 
@@ -59,7 +64,10 @@ class PublicApi:
 TENANT = PublicApi("Groundplane tenant API", TENANT_PATH, "For the teams that use the cloud.")
 OPS = PublicApi("Groundplane operations API", OPS_PATH, "For the operators of the cloud.")
 COMMON = PublicApi(
-    "Groundplane common API", COMMON_PATH, "For everybody: login, users, roles.", ("/docs", "/openapi.json", LOGIN_PATH)
+    "Groundplane common API",
+    COMMON_PATH,
+    "For everybody: login, users, roles.",
+    ("/docs", "/openapi.json", LOGIN_PATH, JOIN_PATH),
 )
 _PUBLIC = (TENANT, OPS, COMMON)
 
@@ -137,7 +145,7 @@ class _Documented(FastAPI):
             document["security"] = [{"bearer": []}]
             for item in document["paths"].values():
                 for method, each in item.items():
-                    if method in {"post", "put", "patch", "delete"} and "x-permission" in each:
+                    if method in {"post", "put", "patch", "delete"} and ("x-permission" in each or each.get("x-mutation")):
                         each.setdefault("parameters", []).extend(_OF_MUTATIONS)
                         each["responses"]["200"] = _with_dry_run(each["responses"].get("200"))
             schemas.update(_models(DryRunView))

@@ -14,7 +14,7 @@ from groundplane.controlplane.fleet import oversight
 from groundplane.controlplane.fleet.agent import AGENT
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.fleet.host import HOST
-from groundplane.controlplane.gateway.identity_api import BINDING_PREFIX
+from groundplane.controlplane.gateway.identity.shapes import PREFIXES as IDENTITY_PREFIXES
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, path_scope, scope_parameters
 from groundplane.controlplane.gateway.operation import operation
 from groundplane.controlplane.gateway.services import Services
@@ -243,7 +243,7 @@ def _public_id(services: Services, kind: str | None, value: UUID | None) -> str 
 
 _OTHER_PREFIXES = {
     "user": USER_PREFIX,
-    "role_binding": BINDING_PREFIX,
+    **IDENTITY_PREFIXES,
     "job": JOB_PREFIX,
     "drift": DRIFT_PREFIX,
     "report": REPORT_PREFIX,

@@ -1,162 +1,119 @@
-"""Role bindings and the authorization decision that is made from them: the table role_binding."""
+"""Role bindings: who has which role where, and until when. The table role_binding. What follows from them is in `access`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from groundplane.controlplane.identity.actor import Actor
+from groundplane.controlplane.identity.access import HOLDS, MINE
 from groundplane.controlplane.identity.problems import (
     BindingExistsError,
-    InvalidTokenError,
+    GroupNotFoundError,
     LastAdministratorError,
+    LastOwnerError,
+    ServiceAccountNotFoundError,
     UserNotFoundError,
 )
-from groundplane.controlplane.identity.roles import ROLES
+from groundplane.controlplane.identity.roles import find_role
 from groundplane.controlplane.resources.scopes import organization_exists, organization_of_project
-from groundplane.kernel.database import Question, Row, Tx
-from groundplane.kernel.errors import FieldProblem, ForbiddenError, InvalidRequestError, NotFoundError
+from groundplane.kernel.database import Tx
+from groundplane.kernel.errors import FieldProblem, InvalidRequestError, NotFoundError
 from groundplane.kernel.ids import new_id
 
-_GONE = "This user is gone or disabled. Ask an administrator."
-_LOCK = 7_301_979  # of the database: administrators go one at a time, so that the last one is seen to be the last
+_LOCK = 7_301_979  # of the database: administrators, and owners of an organization, go one at a time: the last is seen to be it
 
 
 @dataclass(frozen=True)
 class RoleBinding:
-    """A user has a role: on the whole platform, in an organization, or in one of its projects."""
+    """A user, a group or a service account has a role: on the whole platform, in an organization, or in one of its projects.
+
+    `expires_at`: from then on it gives nothing.
+    """
 
     id: UUID
-    user_id: UUID
+    user_id: UUID | None
+    group_id: UUID | None
+    service_account_id: UUID | None
     role: str
+    custom_role_id: UUID | None
     organization_id: UUID | None
     project_id: UUID | None
+    expires_at: datetime | None
     created_at: datetime
 
 
-_COLUMNS = ", ".join(f"role_binding.{item.name}" for item in fields(RoleBinding))
-
-
-async def authorize(
-    tx: Tx,
-    actor: Actor,
-    permission: str,
-    *,
-    organization_id: UUID | None,
-    project_id: UUID | None,
-    along: Question | None = None,
-) -> UUID | None:
-    """Return if one of the actor's roles gives the permission there; both None is the platform itself. One query.
-
-    A project's organization need not be known: it is answered. `along` is answered in the same round trip.
-
-    Raises:
-        ForbiddenError: the place is the actor's to see, but no role there gives the permission.
-        NotFoundError: there is no such project, or the actor sees nothing of it or of that organization.
-        InvalidTokenError: the user is gone or disabled, though the token is still good.
-    """
-    if actor.kind == "system":
-        if along is not None:
-            await tx.fetch_along(along, "SELECT 1 AS one")
-        return organization_id or (await organization_of_project(tx, project_id) if project_id else None)
-    rows = await tx.fetch_along(
-        along,
-        """SELECT role, role_binding.organization_id, role_binding.project_id, disabled_at IS NOT NULL AS disabled,
-                  project.organization_id AS owner_id
-           FROM user_account
-                LEFT JOIN resource AS project ON project.id = $3 AND project.kind = 'project' AND project.deleted_at IS NULL
-                LEFT JOIN role_binding ON user_id = user_account.id
-                AND (role_binding.organization_id IS NULL
-                     OR role_binding.organization_id = coalesce(project.organization_id, $2))
-           WHERE user_account.id = $1""",
-        actor.id,
-        organization_id,
-        project_id,
-    )
-    if not rows or rows[0]["disabled"]:
-        raise InvalidTokenError(_GONE)
-    if project_id is not None:
-        if rows[0]["owner_id"] is None or organization_id not in {None, rows[0]["owner_id"]}:
-            raise NotFoundError
-        organization_id = rows[0]["owner_id"]
-    bindings = [row for row in rows if row["role"] is not None]
-    if any(_covers(row, project_id) and ROLES[row["role"]].permits(permission) for row in bindings):
-        return organization_id
-    if organization_id is not None and not any(_shows(row, project_id) for row in bindings):
-        raise NotFoundError
-    raise ForbiddenError(
-        f"Your roles here do not give the permission {permission}. Ask an owner of the organization for a role that does.",
-        context={"permission": permission},
-    )
-
-
-async def permits_on_platform(tx: Tx, actor: Actor, permission: str) -> bool:
-    """Tell whether one of the actor's roles on the whole platform gives the permission, from within any organization."""
-    if actor.kind == "system":
-        return True
-    async with tx.unconfined():
-        rows = await tx.fetch("SELECT role FROM role_binding WHERE user_id = $1 AND organization_id IS NULL", actor.id)
-    return any(ROLES[row["role"]].permits(permission) for row in rows)
-
-
-async def require_enabled(tx: Tx, actor: Actor) -> None:
-    """Return if the user is still there and may log in; for what needs no permission. Raises InvalidTokenError."""
-    if actor.kind != "user":
-        return
-    if not await tx.value("SELECT EXISTS (SELECT FROM user_account WHERE id = $1 AND disabled_at IS NULL)", actor.id):
-        raise InvalidTokenError(_GONE)
-
-
-def _covers(binding: Row, project_id: UUID | None) -> bool:
-    return binding["project_id"] is None or binding["project_id"] == project_id
-
-
-def _shows(binding: Row, project_id: UUID | None) -> bool:
-    """Who has a role in one project sees that its organization is there, and nothing of the other projects."""
-    return project_id is None or _covers(binding, project_id)
-
-
-async def organizations_of(tx: Tx, actor: Actor) -> Sequence[UUID] | None:
-    """The organizations in which the actor has any role; None for all of them."""
-    if actor.kind == "system":
-        return None
-    rows = await tx.fetch(
-        """SELECT DISTINCT organization_id FROM role_binding JOIN user_account ON user_account.id = user_id
-           WHERE user_id = $1 AND disabled_at IS NULL""",
-        actor.id,
-    )
-    ids = [row["organization_id"] for row in rows]
-    return None if None in ids else sorted(ids)
+_COLUMNS = ", ".join(
+    "coalesce(role_binding.role, (SELECT name FROM custom_role WHERE custom_role.id = custom_role_id)) AS role"
+    if item.name == "role"
+    else f"role_binding.{item.name}"
+    for item in fields(RoleBinding)
+)
 
 
 async def bind(
-    tx: Tx, *, user_id: UUID, role: str, organization_id: UUID | None = None, project_id: UUID | None = None
+    tx: Tx,
+    *,
+    role: str,
+    user_id: UUID | None = None,
+    group_id: UUID | None = None,
+    service_account_id: UUID | None = None,
+    organization_id: UUID | None = None,
+    project_id: UUID | None = None,
+    expires_at: datetime | None = None,
 ) -> RoleBinding:
-    """Give a user a role there; both None is the whole platform.
+    """Give a role to one of user, group and service account; both places None is the whole platform.
 
-    Raises UserNotFoundError, NotFoundError (organization or project), BindingExistsError, and InvalidRequestError for a
-    role that there is not, or not there.
+    One that has expired is given again. Who may do so is not asked: that is `delegation.bind_as`.
+
+    Raises UserNotFoundError, GroupNotFoundError, ServiceAccountNotFoundError, NotFoundError (organization or project),
+    BindingExistsError, and InvalidRequestError for a role that there is not, or not there, or a time that is over.
     """
-    _check_role(role, organization_id)
+    found = await find_role(tx, role, organization_id=organization_id, project_id=project_id)
     await _check_scope(tx, organization_id, project_id)
-    if not await tx.value("SELECT EXISTS (SELECT FROM user_account WHERE id = $1)", user_id):
-        raise UserNotFoundError
+    await _check_subject(tx, user_id, group_id, service_account_id, organization_id, project_id)
+    if expires_at is not None and not await tx.value("SELECT $1::timestamptz > now()", expires_at):
+        raise InvalidRequestError(errors=[FieldProblem(pointer="/expires_at", detail="this is not in the future")])
     row = await tx.row(
-        f"""INSERT INTO role_binding (id, user_id, role, organization_id, project_id) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT DO NOTHING RETURNING {_COLUMNS}""",  # noqa: S608  # our own columns
+        f"""INSERT INTO role_binding (id, user_id, group_id, service_account_id, role, custom_role_id, organization_id,
+                                      project_id, expires_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            ON CONFLICT ON CONSTRAINT role_binding_once
+                DO UPDATE SET expires_at = excluded.expires_at, created_at = now() WHERE role_binding.expires_at <= now()
+            RETURNING {_COLUMNS}""",  # noqa: S608  # our own columns
         new_id(),
         user_id,
-        role,
+        group_id,
+        service_account_id,
+        None if found.custom_role_id else role,
+        found.custom_role_id,
         organization_id,
         project_id,
+        expires_at,
     )
     if row is None:
         raise BindingExistsError
     return RoleBinding(**row)
 
 
+async def get_binding(tx: Tx, binding_id: UUID, *, organization_id: UUID | None, project_id: UUID | None = None) -> RoleBinding:
+    """A binding of this organization (None: of the platform), of this project if one is named. Raises NotFoundError."""
+    row = await tx.row(
+        f"""SELECT {_COLUMNS} FROM role_binding
+            WHERE id = $1 AND organization_id IS NOT DISTINCT FROM $2 AND ($3::uuid IS NULL OR project_id = $3)""",  # noqa: S608
+        binding_id,
+        organization_id,
+        project_id,
+    )
+    if row is None:
+        raise NotFoundError
+    return RoleBinding(**row)
+
+
 async def unbind(tx: Tx, binding_id: UUID, *, organization_id: UUID | None) -> RoleBinding:
-    """Take a binding of this organization (None: of the platform) away. Raises NotFoundError, LastAdministratorError."""
+    """Take a binding of this organization (None: of the platform) away.
+
+    Raises NotFoundError, LastAdministratorError, LastOwnerError.
+    """
     row = await tx.row(
         f"""DELETE FROM role_binding WHERE id = $1 AND organization_id IS NOT DISTINCT FROM $2
             RETURNING {_COLUMNS}""",  # noqa: S608  # our own columns
@@ -165,9 +122,9 @@ async def unbind(tx: Tx, binding_id: UUID, *, organization_id: UUID | None) -> R
     )
     if row is None:
         raise NotFoundError
-    if row["role"] == "admin":
-        await refuse_last_administrator(tx)
-    return RoleBinding(**row)
+    binding = RoleBinding(**row)
+    await refuse_last(tx, [binding])
+    return binding
 
 
 async def end_bindings_in(tx: Tx, project_ids: Sequence[UUID]) -> None:
@@ -176,13 +133,18 @@ async def end_bindings_in(tx: Tx, project_ids: Sequence[UUID]) -> None:
 
 
 async def list_bindings(
-    tx: Tx, *, organization_id: UUID | None, after: UUID | None = None, limit: int = 50
+    tx: Tx, *, organization_id: UUID | None, project_id: UUID | None = None, after: UUID | None = None, limit: int = 50
 ) -> Sequence[RoleBinding]:
-    """An organization's bindings (None: the platform's), oldest first; `after` is the last id of the page before."""
+    """An organization's bindings (None: the platform's), a project's alone if one is named, expired ones too, oldest first.
+
+    `after` is the last id of the page before.
+    """
     rows = await tx.fetch(
-        f"""SELECT {_COLUMNS} FROM role_binding WHERE organization_id IS NOT DISTINCT FROM $1
-            AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3""",  # noqa: S608  # our own columns
+        f"""SELECT {_COLUMNS} FROM role_binding
+            WHERE organization_id IS NOT DISTINCT FROM $1 AND ($2::uuid IS NULL OR project_id = $2)
+                  AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4""",  # noqa: S608  # our own columns
         organization_id,
+        project_id,
         after,
         limit,
     )
@@ -190,19 +152,45 @@ async def list_bindings(
 
 
 async def bindings_of_user(tx: Tx, user_id: UUID) -> Sequence[RoleBinding]:
-    """All that a user is bound to."""
-    rows = await tx.fetch(f"SELECT {_COLUMNS} FROM role_binding WHERE user_id = $1 ORDER BY id", user_id)  # noqa: S608
+    """All that a user is bound to now, by bindings of their own and of their groups."""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM role_binding WHERE {MINE} AND {HOLDS} ORDER BY id",  # noqa: S608  # our own columns
+        user_id,
+    )
+    return [RoleBinding(**row) for row in rows]
+
+
+async def bindings_of_group(tx: Tx, group_id: UUID) -> Sequence[RoleBinding]:
+    """All that a group gives its members now."""
+    rows = await tx.fetch(f"SELECT {_COLUMNS} FROM role_binding WHERE group_id = $1 AND {HOLDS} ORDER BY id", group_id)  # noqa: S608
+    return [RoleBinding(**row) for row in rows]
+
+
+async def bindings_of_service_account(tx: Tx, service_account_id: UUID) -> Sequence[RoleBinding]:
+    """All that a service account is bound to now."""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM role_binding WHERE service_account_id = $1 AND {HOLDS} ORDER BY id",  # noqa: S608
+        service_account_id,
+    )
     return [RoleBinding(**row) for row in rows]
 
 
 async def has_administrator(tx: Tx) -> bool:
-    """Tell whether there is an administrator who can log in."""
-    return bool(
-        await tx.value(
-            """SELECT EXISTS (SELECT FROM role_binding JOIN user_account ON user_account.id = user_id
-                              WHERE role = 'admin' AND organization_id IS NULL AND disabled_at IS NULL)"""
-        )
-    )
+    """Tell whether there is an administrator who can log in, and stays one."""
+    return await _is_held(tx, "admin", None)
+
+
+async def refuse_last(tx: Tx, bindings: Sequence[RoleBinding]) -> None:
+    """Raise if this transaction, which takes these bindings away, leaves the platform or an organization in nobody's hands.
+
+    Raises LastAdministratorError, LastOwnerError.
+    """
+    if any(binding.role == "admin" and binding.organization_id is None for binding in bindings):
+        await refuse_last_administrator(tx)
+    for organization_id in sorted({each.organization_id for each in bindings if each.organization_id and each.role == "owner"}):
+        await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, $2))", organization_id, _LOCK)
+        if not await _is_held(tx, "owner", organization_id):
+            raise LastOwnerError
 
 
 async def refuse_last_administrator(tx: Tx) -> None:
@@ -212,13 +200,19 @@ async def refuse_last_administrator(tx: Tx) -> None:
         raise LastAdministratorError
 
 
-def _check_role(role: str, organization_id: UUID | None) -> None:
-    known = ROLES.get(role)
-    if known is not None and known.platform == (organization_id is None):
-        return
-    fitting = ", ".join(name for name, each in ROLES.items() if each.platform == (organization_id is None))
-    detail = f"there is no role {role!r} for this place; choose one of: {fitting}"
-    raise InvalidRequestError(errors=[FieldProblem(pointer="/role", detail=detail)])
+async def _is_held(tx: Tx, role: str, organization_id: UUID | None) -> bool:
+    """Tell whether somebody who can log in has the role there for good, by a binding of their own or of a group."""
+    return bool(
+        await tx.value(
+            """SELECT EXISTS (
+                   SELECT FROM role_binding LEFT JOIN group_member ON group_member.group_id = role_binding.group_id
+                               JOIN user_account ON user_account.id = coalesce(role_binding.user_id, group_member.user_id)
+                   WHERE role = $1 AND role_binding.organization_id IS NOT DISTINCT FROM $2 AND expires_at IS NULL
+                         AND disabled_at IS NULL)""",
+            role,
+            organization_id,
+        )
+    )
 
 
 async def _check_scope(tx: Tx, organization_id: UUID | None, project_id: UUID | None) -> None:
@@ -226,3 +220,27 @@ async def _check_scope(tx: Tx, organization_id: UUID | None, project_id: UUID | 
         raise NotFoundError("There is no such organization. List the organizations.")
     if project_id is not None and (organization_id is None or await organization_of_project(tx, project_id) != organization_id):
         raise NotFoundError("There is no such project in this organization. List its projects.")
+
+
+async def _check_subject(
+    tx: Tx,
+    user_id: UUID | None,
+    group_id: UUID | None,
+    service_account_id: UUID | None,
+    organization_id: UUID | None,
+    project_id: UUID | None,
+) -> None:
+    """Groups and service accounts have roles in their own organization, or on the platform; those of a project in that one."""
+    if user_id is not None and not await tx.value("SELECT EXISTS (SELECT FROM user_account WHERE id = $1)", user_id):
+        raise UserNotFoundError
+    if group_id is not None:
+        theirs = "SELECT EXISTS (SELECT FROM user_group WHERE id = $1 AND ($2::uuid IS NULL OR organization_id = $2))"
+        if not await tx.value(theirs, group_id, organization_id):
+            raise GroupNotFoundError
+    if service_account_id is not None:
+        theirs = """SELECT EXISTS (SELECT FROM service_account WHERE id = $1 AND ($2::uuid IS NULL OR organization_id = $2)
+                                                                 AND (project_id IS NULL OR project_id = $3))"""
+        if not await tx.value(theirs, service_account_id, organization_id, project_id):
+            raise ServiceAccountNotFoundError(
+                "There is no such service account in this organization, or it is another project's alone. List them."
+            )

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from groundplane.controlplane.identity.actor import Actor
-from groundplane.controlplane.identity.bindings import has_administrator, refuse_last_administrator
+from groundplane.controlplane.identity.bindings import bindings_of_user, has_administrator, refuse_last_administrator
 from groundplane.controlplane.identity.passwords import generate_password, hash_password, needs_rehash, verify_password
 from groundplane.controlplane.identity.problems import EmailTakenError, InvalidCredentialsError, UserNotFoundError
 from groundplane.kernel.database import Database, Tx
@@ -39,13 +39,18 @@ _COLUMNS = ", ".join(item.name for item in fields(User))
 
 async def create_user(tx: Tx, *, email: str, name: str, password: str) -> User:
     """Make a user without any role. Raises EmailTakenError, WeakPasswordError."""
+    return await insert_user(tx, email=email, name=name, password_hash=await hash_password(password))
+
+
+async def insert_user(tx: Tx, *, email: str, name: str, password_hash: str) -> User:
+    """As `create_user`, with a password that was hashed before. Raises EmailTakenError."""
     row = await tx.row(
         f"""INSERT INTO user_account (id, email, name, password_hash) VALUES ($1, $2, $3, $4)
             ON CONFLICT (lower(email)) DO NOTHING RETURNING {_COLUMNS}""",  # noqa: S608  # our own columns
         new_id(),
         email,
         name,
-        await hash_password(password),
+        password_hash,
     )
     if row is None:
         raise EmailTakenError(context={"email": email})
@@ -88,7 +93,7 @@ async def disable_user(tx: Tx, user_id: UUID) -> User:
     )
     if row is None:
         raise UserNotFoundError
-    if await tx.value("SELECT EXISTS (SELECT FROM role_binding WHERE user_id = $1 AND role = 'admin')", user_id):
+    if any(binding.role == "admin" and binding.organization_id is None for binding in await bindings_of_user(tx, user_id)):
         await refuse_last_administrator(tx)
     return User(**row)
 
@@ -132,6 +137,9 @@ async def ensure_first_administrator(tx: Tx) -> str | None:
         await hash_password(password),
     )
     await tx.execute(
-        "INSERT INTO role_binding (id, user_id, role) VALUES ($1, $2, 'admin') ON CONFLICT DO NOTHING", new_id(), user_id
+        """INSERT INTO role_binding (id, user_id, role) VALUES ($1, $2, 'admin')
+           ON CONFLICT ON CONSTRAINT role_binding_once DO UPDATE SET expires_at = NULL""",
+        new_id(),
+        user_id,
     )
     return password

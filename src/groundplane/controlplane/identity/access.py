@@ -1,0 +1,237 @@
+"""The decision: may this actor do that there, and through which binding. Everything that is asked about access asks here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from groundplane.controlplane.identity.actor import Actor
+from groundplane.controlplane.identity.patterns import permit
+from groundplane.controlplane.identity.problems import InvalidTokenError
+from groundplane.controlplane.identity.roles import ROLES
+from groundplane.controlplane.resources.scopes import organization_of_project
+from groundplane.kernel.database import Question, Row, Tx
+from groundplane.kernel.errors import ForbiddenError, GroundplaneError, NotFoundError
+
+_GONE = "This user or service account is gone or disabled. Ask an administrator."
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A role that an actor has now, by a binding of their own or (`group_id`) of a group, for what lies in that place."""
+
+    binding_id: UUID
+    role: str
+    permissions: tuple[str, ...]
+    organization_id: UUID | None
+    project_id: UUID | None
+    group_id: UUID | None
+    expires_at: datetime | None
+
+    def covers(self, project_id: UUID | None) -> bool:
+        """Tell whether it is for the whole organization (`project_id` None), or for this project of it."""
+        return self.project_id is None or self.project_id == project_id
+
+    def lasts(self, until: datetime | None) -> bool:
+        """Tell whether it holds at least so long; None: for ever."""
+        return self.expires_at is None or (until is not None and until <= self.expires_at)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an actor has in a place. `organization_id` is the place's own, or the project's.
+
+    enabled   the user or service account is there and not disabled
+    visible   the place is there, and the actor sees it
+    grants    the roles that hold for all of the place
+    """
+
+    organization_id: UUID | None
+    enabled: bool
+    visible: bool
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """May the actor, with this credential, do what needs the permission? `grant` is what gives it, the most lasting first.
+
+    `in_scope`: the credential is good for the permission.
+    """
+
+    permission: str
+    standing: Standing
+    grant: Grant | None
+    in_scope: bool
+
+    @property
+    def problem(self) -> GroundplaneError | None:
+        """What a refused request is answered; None: it is allowed. What cannot be seen is not told apart from nothing."""
+        if not self.standing.enabled:
+            return InvalidTokenError(_GONE)
+        if not self.standing.visible:
+            return NotFoundError()
+        context = {"permission": self.permission}
+        if self.grant is None:
+            return ForbiddenError(
+                f"Your roles here do not give the permission {self.permission}. Ask an owner of the organization for a role "
+                "that does.",
+                context=context,
+            )
+        if not self.in_scope:
+            return ForbiddenError(
+                f"Your credential is not good for {self.permission}, though your roles give it. Use one with a wider scope.",
+                context=context,
+            )
+        return None
+
+
+async def authorize(
+    tx: Tx,
+    actor: Actor,
+    permission: str,
+    *,
+    organization_id: UUID | None,
+    project_id: UUID | None,
+    along: Question | None = None,
+) -> UUID | None:
+    """Return if the actor may do that there; both None is the platform itself. One query.
+
+    A project's organization need not be known: it is answered. `along` is answered in the same round trip.
+
+    Raises:
+        ForbiddenError: the place is the actor's to see, but no role there, or not the credential, gives the permission.
+        NotFoundError: there is no such project, or the actor sees nothing of it or of that organization.
+        InvalidTokenError: the user or service account is gone or disabled, though the credential is still good.
+    """
+    if actor.kind == "system":
+        if along is not None:
+            await tx.fetch_along(along, "SELECT 1 AS one")
+        return organization_id or (await organization_of_project(tx, project_id) if project_id else None)
+    decision = await decide(tx, actor, permission, organization_id=organization_id, project_id=project_id, along=along)
+    if (problem := decision.problem) is not None:
+        raise problem
+    return decision.standing.organization_id
+
+
+async def decide(
+    tx: Tx,
+    actor: Actor,
+    permission: str,
+    *,
+    organization_id: UUID | None,
+    project_id: UUID | None,
+    along: Question | None = None,
+) -> Decision:
+    """Decide about a user or a service account, in one query; `along` is answered with it."""
+    standing = await standing_of(tx, actor, organization_id=organization_id, project_id=project_id, along=along)
+    giving = [grant for grant in standing.grants if permit(grant.permissions, permission)]
+    in_scope = actor.scopes is None or permit(actor.scopes, permission)
+    return Decision(permission, standing, min(giving, key=_soonest_to_end_last, default=None), in_scope)
+
+
+async def standing_of(
+    tx: Tx, actor: Actor, *, organization_id: UUID | None, project_id: UUID | None, along: Question | None = None
+) -> Standing:
+    """What a user or a service account has in a place, by the database's clock. One query.
+
+    Also from within an organization: roles on the whole platform are none of its rows, and count there.
+    """
+    sql = _OF_SERVICE_ACCOUNT if actor.kind == "service_account" else _OF_USER
+    async with tx.unconfined():
+        rows = await tx.fetch_along(along, sql, actor.id, organization_id, project_id)
+    if not rows or rows[0]["disabled"]:
+        return Standing(organization_id, enabled=False, visible=False, grants=())
+    grants = [_grant(row) for row in rows if row["binding_id"] is not None]
+    if project_id is not None:
+        there = rows[0]["owner_id"] is not None and organization_id in {None, rows[0]["owner_id"]}
+        organization_id = rows[0]["owner_id"] if there else organization_id
+    else:
+        there = True
+    covering = tuple(grant for grant in grants if there and grant.covers(project_id))
+    # Who has a role in one project sees that its organization is there, and nothing of the other projects.
+    seen = bool(covering) or (project_id is None and bool(grants)) or organization_id is None
+    return Standing(organization_id, enabled=True, visible=there and seen, grants=covering)
+
+
+async def permits_on_platform(tx: Tx, actor: Actor, permission: str) -> bool:
+    """Tell whether one of the actor's roles on the whole platform gives the permission."""
+    return (
+        actor.kind == "system" or (await decide(tx, actor, permission, organization_id=None, project_id=None)).problem is None
+    )
+
+
+async def require_enabled(tx: Tx, actor: Actor) -> None:
+    """Return if the actor is still there and not disabled; for what needs no permission. Raises InvalidTokenError."""
+    table = _TABLES.get(actor.kind)
+    if table is None:
+        return
+    enabled = f"SELECT EXISTS (SELECT FROM {table} WHERE id = $1 AND disabled_at IS NULL)"  # noqa: S608  # our own tables
+    if not await tx.value(enabled, actor.id):
+        raise InvalidTokenError(_GONE)
+
+
+async def organizations_of(tx: Tx, actor: Actor) -> Sequence[UUID] | None:
+    """The organizations in which the actor has any role; None for all of them."""
+    if actor.kind == "system":
+        return None
+    service_account = actor.kind == "service_account"
+    mine, table = (_ACCOUNTS, "service_account") if service_account else (MINE, "user_account")
+    rows = await tx.fetch(
+        f"""SELECT DISTINCT organization_id FROM role_binding
+            WHERE {mine} AND {HOLDS} AND EXISTS (SELECT FROM {table} WHERE id = $1 AND disabled_at IS NULL)""",  # noqa: S608
+        actor.id,
+    )
+    ids = [row["organization_id"] for row in rows]
+    return None if None in ids else sorted(ids)
+
+
+HOLDS = "(role_binding.expires_at IS NULL OR role_binding.expires_at > statement_timestamp())"
+"""SQL: the binding gives something now."""
+
+_TABLES = {"user": "user_account", "service_account": "service_account"}
+
+MINE = """(role_binding.user_id = $1
+           OR role_binding.group_id = ANY (ARRAY(SELECT group_id FROM group_member WHERE group_member.user_id = $1)))"""
+"""SQL: the binding is the user's own or of one of their groups."""
+_ACCOUNTS = "role_binding.service_account_id = $1"
+
+
+def _standing_sql(table: str, mine: str) -> str:
+    """A row for each binding that holds in the place or around it, or one without a binding; none: there is no such actor."""
+    return f"""
+        SELECT principal.disabled_at IS NOT NULL AS disabled, project.organization_id AS owner_id, held.*
+        FROM {table} AS principal
+             LEFT JOIN resource AS project ON project.id = $3 AND project.kind = 'project' AND project.deleted_at IS NULL
+             LEFT JOIN LATERAL (
+                SELECT role_binding.id AS binding_id, coalesce(role_binding.role, custom_role.name) AS role,
+                       custom_role.permissions, role_binding.organization_id, role_binding.project_id, role_binding.group_id,
+                       role_binding.expires_at
+                FROM role_binding LEFT JOIN custom_role ON custom_role.id = role_binding.custom_role_id
+                WHERE {mine} AND {HOLDS}
+                      AND (role_binding.organization_id IS NULL
+                           OR role_binding.organization_id = coalesce(project.organization_id, $2))) AS held ON true
+        WHERE principal.id = $1"""  # noqa: S608  # our own tables
+
+
+_OF_USER = _standing_sql("user_account", MINE)
+_OF_SERVICE_ACCOUNT = _standing_sql("service_account", _ACCOUNTS)
+
+
+def _grant(row: Row) -> Grant:
+    return Grant(
+        row["binding_id"], row["role"], _permissions(row), row["organization_id"], row["project_id"], row["group_id"],
+        row["expires_at"],
+    )  # fmt: skip
+
+
+def _permissions(row: Row) -> tuple[str, ...]:
+    if row["permissions"] is not None:
+        return tuple(row["permissions"])
+    role = ROLES.get(row["role"])
+    return role.permissions if role else ()  # a newer release's role gives nothing here
+
+
+def _soonest_to_end_last(grant: Grant) -> tuple[bool, float, UUID]:
+    ends = grant.expires_at
+    return (ends is not None, -ends.timestamp() if ends else 0, grant.binding_id)
