@@ -31,6 +31,7 @@ from groundplane.kernel.database import Database
 from groundplane.kernel.errors import ConflictError
 from groundplane.kernel.ids import new_id, parse_id
 from groundplane.kernel.settings import Settings
+from groundplane.processes.api import credential_routers
 from groundplane.processes.catalog import BusOutbox, build_platform
 
 PASSWORD = "correct horse battery"
@@ -106,7 +107,7 @@ def app(services: Services) -> FastAPI:
         services,
         tenant=[kind_router(services, [IMAGE]), image_router(services)],
         ops=[probe_router()],
-        common=[kind_router(services, [ORGANIZATION, PROJECT]), identity_router(services)],
+        common=[kind_router(services, [ORGANIZATION, PROJECT]), identity_router(services), *credential_routers(services)],
         agent=[agent_router(services)],
     )
 

@@ -1,15 +1,14 @@
-"""The routes of identity in the common API: login, users, role bindings."""
+"""The routes of identity in the common API: users, role bindings."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field, StringConstraints
 
-from groundplane.controlplane.audit import AuditEntry, Outcome, record
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
-from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation, origin
+from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
 from groundplane.controlplane.identity import (
@@ -24,18 +23,16 @@ from groundplane.controlplane.identity import (
     get_user,
     list_bindings,
     list_users,
-    log_in,
     unbind,
 )
 from groundplane.controlplane.resources.fields import Strict
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.database import Tx
-from groundplane.kernel.errors import InvalidRequestError, NotFoundError, UnauthenticatedError
+from groundplane.kernel.errors import InvalidRequestError, NotFoundError
 from groundplane.kernel.ids import format_id, parse_id
 
 BINDING_PREFIX = "rb"
-LOGIN_PATH = "/auth/login"
 
 Email = Annotated[
     str, StringConstraints(max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$"), Field(description="E-mail address.")
@@ -44,13 +41,6 @@ Password = Annotated[str, StringConstraints(max_length=256), Field(description="
 PersonName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 PublicId = Annotated[str, StringConstraints(max_length=80, pattern=r"^[a-z0-9_]+$")]
 IdPath = Annotated[PublicId, Path()]
-
-
-class Login(Strict):
-    """A user's credentials."""
-
-    email: Email
-    password: Password
 
 
 class CreateUser(Strict):
@@ -97,15 +87,6 @@ class BindingView(View):
     created_at: datetime
 
 
-class LoginView(View):
-    """An access token, good for `expires_in` seconds: send it as `Authorization: Bearer TOKEN`."""
-
-    access_token: str
-    token_type: Literal["Bearer"]
-    expires_in: int
-    user: UserView
-
-
 class MeView(View):
     """Who is asking, and what they are bound to."""
 
@@ -128,7 +109,7 @@ class BindingPage(View):
 
 
 def identity_router(services: Services) -> APIRouter:
-    """Login, users and role bindings."""
+    """Users and role bindings."""
     router = APIRouter()
     _add_session_routes(router, services)
     _add_user_routes(router, services)
@@ -151,20 +132,6 @@ def _named(noun: str, verb: str, operation: str | None = None) -> _Names:
 
 
 def _add_session_routes(router: APIRouter, services: Services) -> None:
-    @router.post(
-        LOGIN_PATH, response_model=LoginView, tags=["session"], operation_id="session_create", openapi_extra={"security": []}
-    )
-    async def login(request: Request, body: Login) -> Response:
-        """Log in with e-mail address and password, and get an access token."""
-        try:
-            user = await log_in(services.database, email=body.email, password=body.password)
-        except UnauthenticatedError as error:
-            await _record_login(services, request, body.email, None, "denied", error.code)
-            raise
-        await _record_login(services, request, body.email, user, "allowed", None)
-        token, seconds = services.tokens.issue_user(user.actor)
-        return answer({"access_token": token, "token_type": "Bearer", "expires_in": seconds, "user": user_view(user)})
-
     @router.get("/me", response_model=MeView, tags=["session"], operation_id="session_read")
     async def me(request: Request) -> Response:
         """Who you are, and what you are bound to."""
@@ -172,24 +139,6 @@ def _add_session_routes(router: APIRouter, services: Services) -> None:
             user = await get_user(op.tx, op.actor.id)
             bindings = await bindings_of_user(op.tx, op.actor.id)
         return answer({"user": user_view(user), "role_bindings": [binding_view(binding) for binding in bindings]})
-
-
-async def _record_login(
-    services: Services, request: Request, email: str, user: User | None, outcome: Outcome, code: str | None
-) -> None:
-    entry = AuditEntry(
-        action="identity.session.create",
-        outcome=outcome,
-        actor_id=user.id if user else None,
-        actor_kind="user" if user else "anonymous",
-        resource_kind="user" if user else None,
-        resource_id=user.id if user else None,
-        code=code,
-        detail={"email": email},
-        **origin(request),
-    )
-    async with services.database.transaction() as tx:
-        record(tx, entry)
 
 
 def _add_user_routes(router: APIRouter, services: Services) -> None:
