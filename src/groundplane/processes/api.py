@@ -71,7 +71,9 @@ async def _serve(settings: Settings) -> None:
     )
     collector = asyncio.create_task(run_collector(services))
     sweeper = asyncio.create_task(forget_for_ever(database))
-    watch = asyncio.create_task(CredentialWatch(database, services.tokens, services.revocations, services.api_keys).run())
+    credentials = CredentialWatch(database, services.tokens, services.revocations, services.api_keys)
+    await credentials.look()
+    watch = asyncio.create_task(credentials.run())
     try:
         await uvicorn.Server(config).serve()
     finally:

@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 for command in (up.up, up.down, up.restart, up.status, up.doctor):
     app.command()(command)
+keys = typer.Typer(help="The keys that sign access tokens.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 
 
 def spare_the_collector() -> None:
@@ -68,6 +70,15 @@ def agent() -> None:
     from groundplane.processes.agent import run  # noqa: PLC0415  # each process loads only its own
 
     _serve(run)
+
+
+@keys.command()
+def rotate() -> None:
+    """Make a new signing key. It signs in a minute; what the old one signed stays good until it expires."""
+    from groundplane.controlplane.identity import SigningKeys  # noqa: PLC0415  # each process loads only its own
+
+    made = SigningKeys.of_directory(Settings().key_directory).rotate()
+    typer.echo(f"Key {made.id} signs from {made.begins:%Y-%m-%d %H:%M:%S} UTC; nothing needs to be restarted.")
 
 
 @app.command()

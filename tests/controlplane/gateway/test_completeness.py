@@ -14,15 +14,30 @@ from tests.controlplane.gateway.conftest import Api
 from groundplane.kernel.ids import format_id, new_id
 
 OPEN = {
-    ("POST", "/api/common/v1/auth/login"),
+    *(("POST", f"/api/common/v1/auth/{step}") for step in ("login", "totp", "refresh", "device", "device/token")),
+    ("GET", "/api/common/v1/.well-known/jwks.json"),
     *(("GET", f"/api/{name}/v1/{page}") for name in ("tenant", "ops", "common") for page in ("docs", "openapi.json")),
 }
 """Routes for everybody."""
 
-ANYBODYS = {("GET", "/api/common/v1/me"), ("GET", "/api/common/v1/organizations")}
+ANYBODYS = {
+    ("GET", "/api/common/v1/me"),
+    ("GET", "/api/common/v1/organizations"),
+    *(("POST", f"/api/common/v1/auth/{step}") for step in ("logout", "device/approve", "device/deny")),
+    ("GET", "/api/common/v1/me/sessions"),
+    ("DELETE", "/api/common/v1/me/sessions"),
+    ("DELETE", "/api/common/v1/me/sessions/{session_id}"),
+    ("GET", "/api/common/v1/me/totp"),
+    ("POST", "/api/common/v1/me/totp"),
+    *(("POST", f"/api/common/v1/me/totp/{step}") for step in ("confirm", "disable")),
+    ("GET", "/api/common/v1/me/api-keys"),
+    ("POST", "/api/common/v1/me/api-keys"),
+    ("DELETE", "/api/common/v1/me/api-keys/{key_id}"),
+}
 """Routes for whoever is logged in: they show what is one's own."""
 
 PREFIXES = {"organization_id": "org", "project_id": "prj", "job_id": "job", "user_id": "usr", "binding_id": "rb"}
+PREFIXES |= {"session_id": "ses", "key_id": "key", "service_account_id": "sa"}
 
 
 @dataclass(frozen=True)

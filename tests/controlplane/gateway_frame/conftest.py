@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,7 +23,7 @@ from groundplane.controlplane.gateway.identity_api import identity_router
 from groundplane.controlplane.gateway.images import image_router
 from groundplane.controlplane.gateway.kinds import kind_router
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.identity import Tokens, User, bind, create_user
+from groundplane.controlplane.identity import Tokens, User, bind, create_user, passwords
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.storage.image import IMAGE
@@ -83,6 +84,16 @@ def probe_router() -> APIRouter:
         return {"thing": thing_id, "request_id": request.state.request_id}
 
     return router
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """Hashes that cost next to nothing: here passwords are on the way, not the matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
+        passwords._decoy.cache_clear()
+        yield
+    passwords._decoy.cache_clear()
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -84,10 +84,13 @@ def test_another_key_and_other_algorithms_are_refused(tokens: Tokens) -> None:
     header = {"alg": "Ed25519", "kid": tokens._keys.signing.id}
     stranger = jwt.encode(header, _claims(), OKPKey.generate_key("Ed25519"), algorithms=["Ed25519"])
     public = tokens._keys.signing.key.as_pem(private=False)
-    signed = ".".join(_encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "kid": tokens._keys.signing.id}, _claims()))
+    signed = ".".join(
+        _encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "kid": tokens._keys.signing.id}, _claims())
+    )
     confused = f"{signed}.{_encode(hmac.digest(public, signed.encode(), 'sha256'))}"
     unsigned = (
-        ".".join(_encode(json.dumps(part).encode()) for part in ({"alg": "none", "kid": tokens._keys.signing.id}, _claims())) + "."
+        ".".join(_encode(json.dumps(part).encode()) for part in ({"alg": "none", "kid": tokens._keys.signing.id}, _claims()))
+        + "."
     )
     for token in (stranger, confused, unsigned):
         with pytest.raises(InvalidTokenError):

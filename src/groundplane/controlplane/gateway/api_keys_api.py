@@ -12,7 +12,7 @@ from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.grants import told_once
 from groundplane.controlplane.gateway.identity_api import IdPath, PersonName
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
-from groundplane.controlplane.gateway.login_api import forget_soon
+from groundplane.controlplane.gateway.login_api import OWN, forget_soon
 from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
@@ -87,17 +87,17 @@ def api_key_router(services: Services) -> APIRouter:
 
 
 def _add_own(router: APIRouter, services: Services) -> None:
-    own: dict[str, Any] = {"x-permission": None}
+
     path = "/me/api-keys"
 
-    @router.post(path, response_model=NewApiKeyView, status_code=201, operation_id="my_api_key_create", openapi_extra=own)
+    @router.post(path, response_model=NewApiKeyView, status_code=201, operation_id="my_api_key_create", openapi_extra=OWN)
     async def create(request: Request, body: CreateApiKey) -> Response:
         """Make a key of your own. Its token is told only now."""
         owner = _myself(request)
         told: dict[str, str] = {}
         return told_once(await mutate(services, request, _creating(body, owner, told), permission=None), told)
 
-    @router.get(path, response_model=ApiKeyPage, operation_id="my_api_key_list", openapi_extra=own)
+    @router.get(path, response_model=ApiKeyPage, operation_id="my_api_key_list", openapi_extra=OWN)
     async def list_own(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """List your keys, oldest first."""
         owner, after = _myself(request), _after(cursor)
@@ -105,7 +105,7 @@ def _add_own(router: APIRouter, services: Services) -> None:
             found = await list_api_keys(op.tx, owner, after=after, limit=limit + 1)
         return _page(found, limit)
 
-    @router.delete(path + "/{key_id}", response_model=ApiKeyView, operation_id="my_api_key_delete", openapi_extra=own)
+    @router.delete(path + "/{key_id}", response_model=ApiKeyView, operation_id="my_api_key_delete", openapi_extra=OWN)
     async def revoke(request: Request, key_id: IdPath) -> Response:
         """End one of your keys, within a second or two everywhere."""
         return await mutate(services, request, _revoking(_myself(request), key_id), permission=None)

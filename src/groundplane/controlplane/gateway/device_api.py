@@ -4,7 +4,7 @@ Unlike the RFC, bodies are JSON; refusals are problems that carry the RFC's `err
 """
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, StringConstraints
@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.grants import LoginView, client_of, granted, lifetime_of, record_open
 from groundplane.controlplane.gateway.kinds import answer
-from groundplane.controlplane.gateway.login_api import DEVICE_PATH, DEVICE_TOKEN_PATH, LOGIN, OPEN
+from groundplane.controlplane.gateway.login_api import DEVICE_PATH, DEVICE_TOKEN_PATH, LOGIN, OPEN, OWN
 from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate
 from groundplane.controlplane.gateway.problems import problem_response
 from groundplane.controlplane.gateway.services import Services
@@ -127,9 +127,8 @@ def _refused(request: Request, error: DeviceFlowError) -> Response:
 
 
 def _add_person(router: APIRouter, services: Services) -> None:
-    own: dict[str, Any] = {"x-permission": None}
 
-    @router.post("/auth/device/approve", response_model=DeviceView, operation_id="device_approve", openapi_extra=own)
+    @router.post("/auth/device/approve", response_model=DeviceView, operation_id="device_approve", openapi_extra=OWN)
     async def approve(request: Request, body: UserCode) -> Response:
         """Let the device in that shows this code: it acts as you."""
 
@@ -138,7 +137,7 @@ def _add_person(router: APIRouter, services: Services) -> None:
 
         return await _decide(services, request, work)
 
-    @router.post("/auth/device/deny", response_model=DeviceView, operation_id="device_deny", openapi_extra=own)
+    @router.post("/auth/device/deny", response_model=DeviceView, operation_id="device_deny", openapi_extra=OWN)
     async def deny(request: Request, body: UserCode) -> Response:
         """Keep the device out that shows this code."""
 

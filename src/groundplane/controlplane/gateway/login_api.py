@@ -51,6 +51,8 @@ OPEN_PATHS = (LOGIN_PATH, TOTP_PATH, REFRESH_PATH, JWKS_PATH, DEVICE_PATH, DEVIC
 LOGIN = "identity.session.create"
 REFRESH = "identity.session.refresh"
 OPEN: dict[str, Any] = {"security": []}
+OWN: dict[str, Any] = {"x-permission": "authenticated"}
+"""What is one's own needs no role."""
 
 RefreshToken = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9_-]+$")]
 Code = Annotated[
@@ -203,7 +205,7 @@ async def _refresh(services: Services, request: Request, token: str) -> Grant | 
 
 
 def _add_logout(router: APIRouter, services: Services) -> None:
-    @router.post("/auth/logout", status_code=200, operation_id="session_logout", openapi_extra={"x-permission": None})
+    @router.post("/auth/logout", status_code=200, operation_id="session_logout", openapi_extra=OWN)
     async def logout(request: Request) -> Response:
         """End this session: its refresh token is void at once, its access tokens within a second or two everywhere."""
         session_id = current_session(request)

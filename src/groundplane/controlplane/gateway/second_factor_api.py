@@ -1,6 +1,6 @@
 """The routes of the second factor: enrol, confirm, disable; an administrator takes away a lost one."""
 
-from typing import Any, Self
+from typing import Self
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, model_validator
@@ -9,7 +9,7 @@ from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.grants import told_once
 from groundplane.controlplane.gateway.identity_api import IdPath, Password
 from groundplane.controlplane.gateway.kinds import answer
-from groundplane.controlplane.gateway.login_api import Code
+from groundplane.controlplane.gateway.login_api import OWN, Code
 from groundplane.controlplane.gateway.operation import Operation, Reply, attempt, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.sessions_api import parse_user_id
@@ -80,9 +80,8 @@ def second_factor_router(services: Services) -> APIRouter:
 
 
 def _add_enrolment(router: APIRouter, services: Services) -> None:
-    own: dict[str, Any] = {"x-permission": None}
 
-    @router.get("/me/totp", response_model=TotpView, operation_id="my_totp_read", openapi_extra=own)
+    @router.get("/me/totp", response_model=TotpView, operation_id="my_totp_read", openapi_extra=OWN)
     async def read(request: Request) -> Response:
         """Whether your login needs a code, and how many recovery codes are left."""
         async with operation(services, request, permission=None) as op:
@@ -90,7 +89,7 @@ def _add_enrolment(router: APIRouter, services: Services) -> None:
             left = await recovery_codes_left(op.tx, op.actor.id)
         return answer({"enabled": enabled, "recovery_codes_left": left})
 
-    @router.post("/me/totp", response_model=EnrolmentView, status_code=201, operation_id="my_totp_create", openapi_extra=own)
+    @router.post("/me/totp", response_model=EnrolmentView, status_code=201, operation_id="my_totp_create", openapi_extra=OWN)
     async def begin(request: Request) -> Response:
         """Enrol a device: it counts once a code confirms it."""
         current_claims(request)
@@ -106,7 +105,7 @@ def _add_enrolment(router: APIRouter, services: Services) -> None:
         return told_once(await mutate(services, request, work, permission=None), told)
 
     @router.post(
-        "/me/totp/confirm", response_model=RecoveryView, status_code=201, operation_id="my_totp_confirm", openapi_extra=own
+        "/me/totp/confirm", response_model=RecoveryView, status_code=201, operation_id="my_totp_confirm", openapi_extra=OWN
     )
     async def confirm_code(request: Request, body: Confirmation) -> Response:
         """Confirm the device with a code: from now on a login needs one. Answers ten recovery codes."""
@@ -138,9 +137,7 @@ async def _count(services: Services, request: Request) -> None:
 
 
 def _add_removal(router: APIRouter, services: Services) -> None:
-    @router.post(
-        "/me/totp/disable", response_model=TotpView, operation_id="my_totp_disable", openapi_extra={"x-permission": None}
-    )
+    @router.post("/me/totp/disable", response_model=TotpView, operation_id="my_totp_disable", openapi_extra=OWN)
     async def disable(request: Request, body: Proof) -> Response:
         """Take your second factor away; proves by password or code that it is you."""
         user_id = current_claims(request).subject

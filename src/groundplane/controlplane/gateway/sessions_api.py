@@ -11,7 +11,7 @@ from groundplane.controlplane.gateway.auth import current_session
 from groundplane.controlplane.gateway.grants import SESSION_PREFIX
 from groundplane.controlplane.gateway.identity_api import IdPath
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
-from groundplane.controlplane.gateway.login_api import forget_soon
+from groundplane.controlplane.gateway.login_api import OWN, forget_soon
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View
@@ -55,9 +55,8 @@ def session_router(services: Services) -> APIRouter:
 
 
 def _add_own(router: APIRouter, services: Services) -> None:
-    own = {"x-permission": None}
 
-    @router.get("/me/sessions", response_model=SessionPage, operation_id="my_session_list", openapi_extra=own)
+    @router.get("/me/sessions", response_model=SessionPage, operation_id="my_session_list", openapi_extra=OWN)
     async def list_own(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """List your sessions, oldest first."""
         current, after = current_session(request), _after(cursor)
@@ -65,7 +64,7 @@ def _add_own(router: APIRouter, services: Services) -> None:
             found = await list_sessions(op.tx, op.actor.id, after=after, limit=limit + 1)
         return _page(found, limit, current)
 
-    @router.delete("/me/sessions/{session_id}", response_model=SessionView, operation_id="my_session_delete", openapi_extra=own)
+    @router.delete("/me/sessions/{session_id}", response_model=SessionView, operation_id="my_session_delete", openapi_extra=OWN)
     async def end_own(request: Request, session_id: IdPath) -> Response:
         """End one of your sessions."""
         current = current_session(request)
@@ -80,7 +79,7 @@ def _add_own(router: APIRouter, services: Services) -> None:
 
         return await mutate(services, request, work, permission=None)
 
-    @router.delete("/me/sessions", response_model=EndedView, operation_id="my_session_delete_others", openapi_extra=own)
+    @router.delete("/me/sessions", response_model=EndedView, operation_id="my_session_delete_others", openapi_extra=OWN)
     async def end_others(request: Request) -> Response:
         """End all of your sessions but this one."""
         current = current_session(request)
