@@ -46,7 +46,9 @@ class Platform:
     bodies: list[Any] = field(default_factory=list)
     script: list[Response] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
+    refresh_tokens: set[str] = field(default_factory=set)
     logins: int = 0
+    refreshes: int = 0
     lifetime: int = 900
     names: list[str] = field(default_factory=list)
     job_lines: list[str] = field(default_factory=list)
@@ -102,7 +104,7 @@ def _add_gate(app: FastAPI, platform: Platform) -> None:
         path: str = request.scope["path"]
         platform.requests.append((request.method, path, dict(request.query_params)))
         platform.keys.append(request.headers.get("idempotency-key"))
-        login = path.endswith("/auth/login")
+        login = path.endswith(("/auth/login", "/auth/refresh"))
         if platform.script:
             return platform.script.pop(0)
         if not login and request.headers.get("authorization", "").removeprefix("Bearer ") not in platform.tokens:
@@ -116,10 +118,23 @@ def _add_gate(app: FastAPI, platform: Platform) -> None:
         if body["password"] != PASSWORD:
             return problem(401, "invalid_credentials", "Check both and try again.")
         platform.logins += 1
-        token = f"token-{platform.logins}"
-        platform.tokens = {token}
-        user = {"id": "usr_1", "email": body["email"], "name": "A", "disabled_at": None, "created_at": AT}
-        return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": platform.lifetime, "user": user})
+        return _granted(platform, body["email"])
+
+    @app.post("/api/common/v1/auth/refresh")
+    async def refresh(request: Request) -> Response:
+        body = await request.json()
+        if body["refresh_token"] not in platform.refresh_tokens:
+            return problem(401, "invalid_refresh_token", "Log in again.")
+        platform.refreshes += 1
+        return _granted(platform, "a@example.org")
+
+
+def _granted(platform: Platform, email: str) -> Response:
+    token = f"token-{platform.logins}-{platform.refreshes}"
+    platform.tokens, platform.refresh_tokens = {token}, {f"refresh-{token}"}
+    user = {"id": "usr_1", "email": email, "name": "A", "disabled_at": None, "created_at": AT}
+    login = {"access_token": token, "token_type": "Bearer", "expires_in": platform.lifetime, "user": user}
+    return JSONResponse(login | {"refresh_token": f"refresh-{token}", "refresh_expires_in": 3600, "session_id": "ses_1"})
 
 
 def _add_reading(app: FastAPI, platform: Platform) -> None:

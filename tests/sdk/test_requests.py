@@ -122,8 +122,31 @@ def test_a_platform_that_stays_away_is_told() -> None:
 def test_an_expired_token_is_renewed_and_the_request_sent_again(platform: Platform, client: Client) -> None:
     platform.tokens.clear()
     assert client.tenant("prj_1").vms.create("a").name == "a"
-    assert platform.logins == 2
+    assert (platform.logins, platform.refreshes) == (1, 1)
     assert len(platform.bodies) == 1
+
+
+def test_a_session_that_was_ended_is_begun_anew(platform: Platform, client: Client) -> None:
+    platform.tokens.clear()
+    platform.refresh_tokens.clear()
+    assert client.tenant("prj_1").vms.create("a").name == "a"
+    assert (platform.logins, platform.refreshes) == (2, 0)
+
+
+def test_a_refresh_token_is_sent_once(platform: Platform, client: Client) -> None:
+    for _ in range(3):
+        platform.tokens.clear()
+        client.tenant("prj_1").vms.get("a")
+    assert (platform.logins, platform.refreshes) == (1, 3)
+
+
+def test_a_platform_that_is_away_while_refreshing_costs_no_session(platform: Platform, client: Client) -> None:
+    platform.tokens.clear()
+    platform.script = [problem(401, "token_expired", "Log in again."), problem(500, "internal", "Try again.")]
+    with pytest.raises(ApiError, match="internal"):
+        client.tenant("prj_1").vms.get("a")
+    client.tenant("prj_1").vms.get("a")
+    assert (platform.logins, platform.refreshes) == (1, 1)
 
 
 def test_a_token_is_renewed_before_it_expires(platform: Platform) -> None:
@@ -131,7 +154,7 @@ def test_a_token_is_renewed_before_it_expires(platform: Platform) -> None:
     with Client(platform.url, retries=QUICK) as client:
         client.login("a@example.org", PASSWORD)
         client.tenant("prj_1").vms.get("a")
-    assert platform.logins == 2
+    assert (platform.logins, platform.refreshes) == (1, 1)
     assert platform.count("GET", f"{VMS}/a") == 1
 
 
@@ -142,7 +165,7 @@ def test_many_threads_renew_once(platform: Platform, client: Client) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert platform.logins == 2
+    assert (platform.logins, platform.refreshes) == (1, 1)
 
 
 def test_without_credentials_a_refused_token_is_told(platform: Platform) -> None:

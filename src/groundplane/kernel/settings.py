@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     data_plane: Literal["local", "simulated"] = "local"
     simulated_hosts: int = Field(default=3, ge=0, le=10_000)
     access_token_seconds: int = Field(default=900, ge=60, le=86_400)
+    session_idle_seconds: int = Field(default=7 * 86_400, ge=300, description="How long a session lasts without a refresh.")
+    session_seconds: int = Field(default=30 * 86_400, ge=300, description="How long a session lasts in all.")
+    verification_url: str = Field(default="", description="Where people approve devices; by default /device of the api.")
     max_image_bytes: int = Field(default=64 << 30, ge=1)
     look_seconds: float = Field(default=30.0, gt=0)
     database_pool: int = Field(default=8, ge=1, le=200, description="More than this only wait for each other's rows.")

@@ -10,23 +10,28 @@ import uvloop
 from fastapi import APIRouter, FastAPI
 
 from groundplane.controlplane.gateway.agent_api import agent_router
+from groundplane.controlplane.gateway.api_keys_api import api_key_router
 from groundplane.controlplane.gateway.app import COMMON, OPS, TENANT, build_app, public_app
 from groundplane.controlplane.gateway.blobs import BlobStore
+from groundplane.controlplane.gateway.device_api import device_router
 from groundplane.controlplane.gateway.idempotency import forget_for_ever
 from groundplane.controlplane.gateway.identity_api import identity_router
 from groundplane.controlplane.gateway.images import image_router, run_collector
 from groundplane.controlplane.gateway.jobs import job_router
 from groundplane.controlplane.gateway.kinds import kind_router
+from groundplane.controlplane.gateway.login_api import login_router
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
 from groundplane.controlplane.gateway.projects import project_router
 from groundplane.controlplane.gateway.quotas import common_quota_router, ops_quota_router, tenant_quota_router
+from groundplane.controlplane.gateway.second_factor_api import second_factor_router
 from groundplane.controlplane.gateway.secrets import secret_router
 from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.gateway.sessions_api import session_router
 from groundplane.controlplane.gateway.traces import trace_router
 from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
-from groundplane.controlplane.identity import Tokens
+from groundplane.controlplane.identity import CredentialWatch, Tokens
 from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.bus import Bus
@@ -73,12 +78,16 @@ async def _serve(settings: Settings) -> None:
     )
     collector = asyncio.create_task(run_collector(services))
     sweeper = asyncio.create_task(forget_for_ever(database))
+    credentials = CredentialWatch(database, services.tokens, services.revocations, services.api_keys)
+    await credentials.look()
+    watch = asyncio.create_task(credentials.run())
     try:
         async with observed(settings, "api", database=database, readings=(job_figures(database), database_figures(database))):
             await uvicorn.Server(config).serve()
     finally:
         collector.cancel()
         sweeper.cancel()
+        watch.cancel()
         await bus.close()
         await database.close()
 
@@ -115,6 +124,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             ops_quota_router(services),
         ],
         "common": [
+            *credential_routers(services),
             identity_router(services),
             kind_router(services, [kind for kind in of["common"] if kind is not PROJECT]),
             project_router(services),
@@ -123,6 +133,12 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
         ],
         "agent": [agent_router(services)],
     }
+
+
+def credential_routers(services: Services) -> list[APIRouter]:
+    """The routes of logins and of what they make."""
+    makers = (login_router, session_router, second_factor_router, api_key_router, device_router)
+    return [make(services) for make in makers]
 
 
 def write_documents(*, check: bool) -> bool:

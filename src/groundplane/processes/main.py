@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 for command in (up.up, up.down, up.restart, up.status, up.doctor):
     app.command()(command)
+keys = typer.Typer(help="The keys that sign access tokens.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 
 
 secrets = typer.Typer(name="secrets", help="Stored secrets and the keys that seal them.", no_args_is_help=True)
@@ -78,6 +80,15 @@ def agent() -> None:
     _serve(run)
 
 
+@keys.command("rotate")
+def rotate_signing_key() -> None:
+    """Make a new signing key. It signs in a minute; what the old one signed stays good until it expires."""
+    from groundplane.controlplane.identity import SigningKeys  # noqa: PLC0415  # each process loads only its own
+
+    made = SigningKeys.of_directory(Settings().key_directory).rotate()
+    typer.echo(f"Key {made.id} signs from {made.begins:%Y-%m-%d %H:%M:%S} UTC; nothing needs to be restarted.")
+
+
 @app.command()
 def openapi(*, check: bool = False) -> None:
     """Write the OpenAPI documents to docs/openapi, or check that they are as committed."""
@@ -88,8 +99,8 @@ def openapi(*, check: bool = False) -> None:
         raise typer.Exit(1)
 
 
-@secrets.command()
-def rotate(
+@secrets.command("rotate")
+def rotate_secrets(
     name: up.Name = "default",
     data_dir: up.DataDir = None,
     key_encryption_key: Annotated[bool, typer.Option(help="The key that wraps the data keys, instead of these.")] = False,

@@ -14,6 +14,7 @@ from groundplane.sdk.errors import ApiError, ConnectionFailedError
 from groundplane.sdk.retries import Retries
 
 LOGIN = "/api/common/v1/auth/login"
+REFRESH = "/api/common/v1/auth/refresh"
 IDEMPOTENCY_KEY = "Idempotency-Key"
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -57,7 +58,10 @@ class _Credentials:
 
 
 class Session:
-    """Thread-safe. Told credentials by `log_in`, it keeps them in memory and logs in again when its token expires."""
+    """Thread-safe. After `log_in` it refreshes its token before that expires; if it may not, it logs in again.
+
+    Credentials and tokens are kept in memory alone.
+    """
 
     def __init__(self, base_url: str, token: str | None = None, retries: Retries | None = None) -> None:
         url = httpx.URL(base_url)
@@ -70,6 +74,7 @@ class Session:
         self._retries = retries or Retries()
         self._token = token
         self._renew_at: float | None = None
+        self._refresh_token: str | None = None
         self._credentials: _Credentials | None = None
         self._logging_in = threading.Lock()
 
@@ -143,22 +148,40 @@ class Session:
             self._renew(self._token)
 
     def _renew(self, refused: str | None) -> bool:
-        """Log in again unless another thread just did; False when the credentials are not known."""
+        """Get a new token unless another thread just did; False when nothing is known to get one with."""
         with self._logging_in:
             if self._credentials is None:
                 return False
-            if self._token == refused:
+            if self._token == refused and not self._refresh():
                 self._get_token(self._credentials)
             return True
+
+    def _refresh(self) -> bool:
+        """Use the refresh token up; False when there is none, or the platform does not take it any more."""
+        token, self._refresh_token = self._refresh_token, None
+        if token is None:
+            return False
+        try:
+            self._keep(self.json(Call("POST", REFRESH, json={"refresh_token": token}, authenticated=False)))
+        except ApiError as error:
+            if error.status != httpx.codes.UNAUTHORIZED:
+                self._refresh_token = token
+                raise
+            return False
+        return True
 
     def _get_token(self, credentials: _Credentials) -> Mapping[str, Any]:
         body = {"email": credentials.email, "password": credentials.password}
         answer = self.json(Call("POST", LOGIN, json=body, authenticated=False))
-        self._token = str(answer["access_token"])
-        lifetime = float(answer["expires_in"])
-        self._renew_at = time.monotonic() + max(lifetime - _RENEW_BEFORE_SECONDS, lifetime / 2)
+        self._keep(answer)
         user: Mapping[str, Any] = answer["user"]
         return user
+
+    def _keep(self, answer: Mapping[str, Any]) -> None:
+        self._token = str(answer["access_token"])
+        self._refresh_token = answer.get("refresh_token")
+        lifetime = float(answer["expires_in"])
+        self._renew_at = time.monotonic() + max(lifetime - _RENEW_BEFORE_SECONDS, lifetime / 2)
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import pyotp
 from tests.controlplane.cloud import KINDS_BY_NAME
 from tests.controlplane.gateway.conftest import Api, Json
 from tests.controlplane.kinds.scenarios import PREPARATIONS, nothing
@@ -17,13 +18,18 @@ from groundplane.contracts.faults import Fault
 from groundplane.controlplane.gateway.kinds import scope_path
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.storage.image import IMAGE
+from groundplane.kernel.ids import format_id, new_id, parse_id
 
 EXEMPT = {
-    ("POST", "/api/common/v1/auth/login"),
+    *(("POST", f"/api/common/v1/auth/{step}") for step in ("login", "totp", "refresh", "device", "device/token")),
+    ("POST", "/api/common/v1/auth/logout"),
+    ("POST", "/api/common/v1/me/totp/disable"),
     ("POST", "/api/common/v1/access/check"),
     ("POST", "/api/common/v1/invitations/join"),
 }
-"""What changes nothing that could be done twice: a login's token is not kept; a check only asks; an invitation is good once."""
+"""Routes that take no key: what they answer is a token, which is not kept; after a logout nobody is there who could ask again;
+who takes the second factor away proves who they are before anything else is looked at; a check only asks; an invitation is
+good once."""
 
 NAMESPACES = {"tenant": "/api/tenant/v1", "ops": "/api/ops/v1", "common": "/api/common/v1"}
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPbnbRiXzEFm4uXGvdLGIx0dg0b3z8iN0QF3lUYc9Yw ann"
@@ -72,6 +78,8 @@ class Mutation:
     body: Json | None = None
     query: str = ""
     content: bytes | None = None
+    told_once: tuple[str, ...] = ()
+    """Fields of the answer that a repetition does not have: secrets, which are not kept."""
 
     @property
     def route(self) -> tuple[str, str]:
@@ -284,8 +292,76 @@ _RULES = "/api/ops/v1/traffic-rules"
 _RULE: Json = {"action": "pause", "reason": "Maintenance."}
 _IMAGES = "/api/tenant/v1/projects/{project_id}/images"
 
+_ME = "/api/common/v1/me"
+_KEYS = "/api/common/v1/organizations/{organization_id}/service-accounts/{service_account_id}/api-keys"
+PASSWORD = "correct horse battery"
+
+
+async def _session(api: Api) -> dict[str, str]:
+    """One more session of whoever asks."""
+    email = (await api.call("GET", _ME)).json()["user"]["email"]
+    login = await api.client.post("/api/common/v1/auth/login", json={"email": email, "password": PASSWORD})
+    return {"session_id": login.json()["session_id"]}
+
+
+async def _enrolled(api: Api) -> dict[str, str]:
+    secret = (await api.call("POST", f"{_ME}/totp")).json()["secret"]
+    return {"code": pyotp.TOTP(secret).now()}
+
+
+async def _user_with_code(api: Api) -> dict[str, str]:
+    known = await _user(api)
+    async with api.cloud.database.transaction() as tx:
+        user_id = parse_id("usr", known["user_id"])
+        await tx.execute("INSERT INTO totp (user_id, envelope, confirmed_at) VALUES ($1, 'sealed', now())", user_id)
+    return known
+
+
+async def _own_key(api: Api) -> dict[str, str]:
+    return {"key_id": (await api.call("POST", f"{_ME}/api-keys", json={"name": "ci"})).json()["id"]}
+
+
+async def service_account(api: Api) -> dict[str, str]:
+    """A service account of the tenant's organization."""
+    account_id = new_id()
+    async with api.cloud.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO service_account (id, organization_id, name, description, created_at)
+               VALUES ($1, $2, 'robot', '', now())""",
+            account_id,
+            api.cloud.organization_id,
+        )
+    return {"service_account_id": format_id("sa", account_id)}
+
+
+async def _accounts_key(api: Api) -> dict[str, str]:
+    known = await service_account(api)
+    path = f"{api.organization}/service-accounts/{known['service_account_id']}/api-keys"
+    return known | {"key_id": (await api.call("POST", path, json={"name": "ci"})).json()["id"]}
+
+
+async def _device(api: Api) -> dict[str, str]:
+    return {"user_code": (await api.client.post("/api/common/v1/auth/device", json={})).json()["user_code"]}
+
+
+_CREDENTIALS = (
+    Mutation("DELETE", f"{_ME}/sessions", _session),
+    Mutation("DELETE", f"{_ME}/sessions/{{session_id}}", _session),
+    Mutation("DELETE", f"{_USERS}/{{user_id}}/sessions", _user),
+    Mutation("POST", f"{_ME}/totp", _nothing, told_once=("secret", "uri")),
+    Mutation("POST", f"{_ME}/totp/confirm", _enrolled, {"code": "{code}"}, told_once=("recovery_codes",)),
+    Mutation("DELETE", f"{_USERS}/{{user_id}}/totp", _user_with_code),
+    Mutation("POST", f"{_ME}/api-keys", _nothing, {"name": "ci"}, told_once=("token",)),
+    Mutation("DELETE", f"{_ME}/api-keys/{{key_id}}", _own_key),
+    Mutation("POST", _KEYS, service_account, {"name": "ci"}, told_once=("token",)),
+    Mutation("DELETE", f"{_KEYS}/{{key_id}}", _accounts_key),
+    Mutation("POST", "/api/common/v1/auth/device/approve", _device, {"user_code": "{user_code}"}),
+    Mutation("POST", "/api/common/v1/auth/device/deny", _device, {"user_code": "{user_code}"}),
+)
+
 MUTATIONS: tuple[Mutation, ...] = (
     *(mutation for kind in KINDS_BY_NAME.values() for mutation in _of_kind(kind)),
+    *_CREDENTIALS,
     Mutation("POST", _IMAGES, _nothing, query="name=fresh", content=DISK),
     Mutation("DELETE", "/api/tenant/v1/projects/{project_id}/secrets/{reference}/versions/{version}", _two_versions),
     *_jobs("/api/tenant/v1/projects/{project_id}"),

@@ -14,7 +14,8 @@ from tests.controlplane.gateway.conftest import Api
 from groundplane.kernel.ids import format_id, new_id
 
 OPEN = {
-    ("POST", "/api/common/v1/auth/login"),
+    *(("POST", f"/api/common/v1/auth/{step}") for step in ("login", "totp", "refresh", "device", "device/token")),
+    ("GET", "/api/common/v1/.well-known/jwks.json"),
     ("POST", "/api/common/v1/invitations/join"),
     *(("GET", f"/api/{name}/v1/{page}") for name in ("tenant", "ops", "common") for page in ("docs", "openapi.json")),
 }
@@ -27,12 +28,22 @@ ANYBODYS = {
     ("GET", "/api/common/v1/roles"),
     ("POST", "/api/common/v1/access/check"),
     ("POST", "/api/common/v1/invitations/accept"),
+    *(("POST", f"/api/common/v1/auth/{step}") for step in ("logout", "device/approve", "device/deny")),
+    ("GET", "/api/common/v1/me/sessions"),
+    ("DELETE", "/api/common/v1/me/sessions"),
+    ("DELETE", "/api/common/v1/me/sessions/{session_id}"),
+    ("GET", "/api/common/v1/me/totp"),
+    ("POST", "/api/common/v1/me/totp"),
+    *(("POST", f"/api/common/v1/me/totp/{step}") for step in ("confirm", "disable")),
+    ("GET", "/api/common/v1/me/api-keys"),
+    ("POST", "/api/common/v1/me/api-keys"),
+    ("DELETE", "/api/common/v1/me/api-keys/{key_id}"),
 }
 """Routes for whoever is logged in: they show what is one's own, or what is no secret, or ask for a secret of their own."""
 
 PREFIXES = {
     "organization_id": "org", "project_id": "prj", "job_id": "job", "user_id": "usr", "binding_id": "rb", "role_id": "role",
-    "group_id": "grp", "service_account_id": "sa", "invitation_id": "inv",
+    "group_id": "grp", "service_account_id": "sa", "invitation_id": "inv", "session_id": "ses", "key_id": "key",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,7 +23,7 @@ from groundplane.controlplane.gateway.identity_api import identity_router
 from groundplane.controlplane.gateway.images import image_router
 from groundplane.controlplane.gateway.kinds import kind_router
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.identity import Tokens, User, bind, create_user
+from groundplane.controlplane.identity import Tokens, User, bind, create_user, passwords
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.storage.image import IMAGE
@@ -31,6 +32,7 @@ from groundplane.kernel.database import Database
 from groundplane.kernel.errors import ConflictError
 from groundplane.kernel.ids import new_id, parse_id
 from groundplane.kernel.settings import Settings
+from groundplane.processes.api import credential_routers
 from groundplane.processes.catalog import BusOutbox, build_platform
 
 PASSWORD = "correct horse battery"
@@ -84,6 +86,16 @@ def probe_router() -> APIRouter:
     return router
 
 
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """Hashes that cost next to nothing: here passwords are on the way, not the matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
+        passwords._decoy.cache_clear()
+        yield
+    passwords._decoy.cache_clear()
+
+
 @pytest_asyncio.fixture(scope="module")
 async def services(database: Database, bus: Bus, tmp_path_factory: pytest.TempPathFactory) -> Services:
     home: Path = tmp_path_factory.mktemp("api")
@@ -106,7 +118,7 @@ def app(services: Services) -> FastAPI:
         services,
         tenant=[kind_router(services, [IMAGE]), image_router(services)],
         ops=[probe_router()],
-        common=[kind_router(services, [ORGANIZATION, PROJECT]), identity_router(services)],
+        common=[kind_router(services, [ORGANIZATION, PROJECT]), identity_router(services), *credential_routers(services)],
         agent=[agent_router(services)],
     )
 

@@ -68,10 +68,10 @@ def _claims(**changes: object) -> dict[str, object]:
     [{"iss": "other"}, {"sub": "alice"}, {"aud": ["api", "agent"]}, {"exp": "soon"}, {"iat": int(time.time()) + 3600}],
 )
 def test_wrong_claims_are_refused_though_well_signed(tokens: Tokens, changes: dict[str, object]) -> None:
-    header = {"alg": "Ed25519", "kid": tokens._key_id}
-    good = jwt.encode(header, _claims(), tokens._key, algorithms=["Ed25519"])
+    header = {"alg": "Ed25519", "kid": tokens._keys.signing.id}
+    good = jwt.encode(header, _claims(), tokens._keys.signing.key, algorithms=["Ed25519"])
     assert tokens.verify(good, "api").subject == ALICE.id
-    bad = jwt.encode(header, _claims(**changes), tokens._key, algorithms=["Ed25519"])
+    bad = jwt.encode(header, _claims(**changes), tokens._keys.signing.key, algorithms=["Ed25519"])
     with pytest.raises(InvalidTokenError):
         tokens.verify(bad, "api")
 
@@ -81,13 +81,16 @@ def _encode(data: bytes) -> str:
 
 
 def test_another_key_and_other_algorithms_are_refused(tokens: Tokens) -> None:
-    header = {"alg": "Ed25519", "kid": tokens._key_id}
+    header = {"alg": "Ed25519", "kid": tokens._keys.signing.id}
     stranger = jwt.encode(header, _claims(), OKPKey.generate_key("Ed25519"), algorithms=["Ed25519"])
-    public = tokens._key.as_pem(private=False)
-    signed = ".".join(_encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "kid": tokens._key_id}, _claims()))
+    public = tokens._keys.signing.key.as_pem(private=False)
+    signed = ".".join(
+        _encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "kid": tokens._keys.signing.id}, _claims())
+    )
     confused = f"{signed}.{_encode(hmac.digest(public, signed.encode(), 'sha256'))}"
     unsigned = (
-        ".".join(_encode(json.dumps(part).encode()) for part in ({"alg": "none", "kid": tokens._key_id}, _claims())) + "."
+        ".".join(_encode(json.dumps(part).encode()) for part in ({"alg": "none", "kid": tokens._keys.signing.id}, _claims()))
+        + "."
     )
     for token in (stranger, confused, unsigned):
         with pytest.raises(InvalidTokenError):
@@ -111,7 +114,7 @@ def test_a_changed_token_is_refused(tokens: Tokens) -> None:
 def test_racing_processes_take_the_same_closed_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(lambda _: Tokens.from_directory(tmp_path / "keys"), range(16)))
-    assert len({each._key_id for each in made}) == 1
+    assert len({each._keys.signing.id for each in made}) == 1
     files = list((tmp_path / "keys").iterdir())
     assert [file.name for file in files] == ["token-signing.pem"]
     assert files[0].stat().st_mode & 0o777 == 0o600

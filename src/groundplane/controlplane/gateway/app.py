@@ -13,12 +13,12 @@ from groundplane.controlplane.gateway.docs import add_docs, docs_index
 from groundplane.controlplane.gateway.dryrun import DryRunView
 from groundplane.controlplane.gateway.health import health_router
 from groundplane.controlplane.gateway.identity.invitations import JOIN_PATH
-from groundplane.controlplane.gateway.identity_api import LOGIN_PATH
+from groundplane.controlplane.gateway.login_api import OPEN_PATHS, on_too_many_attempts
 from groundplane.controlplane.gateway.middleware import Frame
 from groundplane.controlplane.gateway.permissions import permissions_of
 from groundplane.controlplane.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.identity import Audience
+from groundplane.controlplane.identity import Audience, TooManyAttemptsError
 from groundplane.kernel.errors import Problem
 
 TENANT_PATH = "/api/tenant/v1"
@@ -67,7 +67,7 @@ COMMON = PublicApi(
     "Groundplane common API",
     COMMON_PATH,
     "For everybody: login, users, roles.",
-    ("/docs", "/openapi.json", LOGIN_PATH, JOIN_PATH),
+    ("/docs", "/openapi.json", *OPEN_PATHS, JOIN_PATH),
 )
 _PUBLIC = (TENANT, OPS, COMMON)
 
@@ -93,7 +93,8 @@ def _finish(
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app)
-    app.add_middleware(Authentication, tokens=services.tokens, audience=audience, open_paths=open_paths)
+    app.add_exception_handler(TooManyAttemptsError, on_too_many_attempts)
+    app.add_middleware(Authentication, services=services, audience=audience, open_paths=open_paths)
     return app
 
 

@@ -1,10 +1,7 @@
-"""The routes of identity in the common API, put together; and those of one's own session: login, and who one is."""
-
-from typing import Literal
+"""The routes of identity in the common API, put together; and who one is."""
 
 from fastapi import APIRouter, Request, Response
 
-from groundplane.controlplane.audit import AuditEntry, Outcome, record
 from groundplane.controlplane.gateway.identity.check import add_check_route
 from groundplane.controlplane.gateway.identity.groups import add_group_routes
 from groundplane.controlplane.gateway.identity.invitations import add_invitation_routes
@@ -15,40 +12,17 @@ from groundplane.controlplane.gateway.identity.service_accounts import (
     add_service_account_routes,
     service_account_view,
 )
-from groundplane.controlplane.gateway.identity.shapes import Email, Password
 from groundplane.controlplane.gateway.identity.users import UserView, add_user_routes, user_view
 from groundplane.controlplane.gateway.kinds import answer
-from groundplane.controlplane.gateway.operation import Operation, operation, origin
+from groundplane.controlplane.gateway.operation import Operation, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View
 from groundplane.controlplane.identity import (
-    User,
     bindings_of_service_account,
     bindings_of_user,
     get_service_account,
     get_user,
-    log_in,
 )
-from groundplane.controlplane.resources.fields import Strict
-from groundplane.kernel.errors import UnauthenticatedError
-
-LOGIN_PATH = "/auth/login"
-
-
-class Login(Strict):
-    """A user's credentials."""
-
-    email: Email
-    password: Password
-
-
-class LoginView(View):
-    """An access token, good for `expires_in` seconds: send it as `Authorization: Bearer TOKEN`."""
-
-    access_token: str
-    token_type: Literal["Bearer"]
-    expires_in: int
-    user: UserView
 
 
 class MeView(View):
@@ -60,7 +34,7 @@ class MeView(View):
 
 
 def identity_router(services: Services) -> APIRouter:
-    """Login, users, groups, service accounts, roles, their bindings, invitations, and the access check."""
+    """Users, groups, service accounts, roles, their bindings, invitations, and the access check."""
     router = APIRouter()
     _add_session_routes(router, services)
     add_user_routes(router, services)
@@ -74,20 +48,6 @@ def identity_router(services: Services) -> APIRouter:
 
 
 def _add_session_routes(router: APIRouter, services: Services) -> None:
-    @router.post(
-        LOGIN_PATH, response_model=LoginView, tags=["session"], operation_id="session_create", openapi_extra={"security": []}
-    )
-    async def login(request: Request, body: Login) -> Response:
-        """Log in with e-mail address and password, and get an access token."""
-        try:
-            user = await log_in(services.database, email=body.email, password=body.password)
-        except UnauthenticatedError as error:
-            await _record_login(services, request, body.email, None, "denied", error.code)
-            raise
-        await _record_login(services, request, body.email, user, "allowed", None)
-        token, seconds = services.tokens.issue_user(user.actor)
-        return answer({"access_token": token, "token_type": "Bearer", "expires_in": seconds, "user": user_view(user)})
-
     @router.get("/me", response_model=MeView, tags=["session"], operation_id="session_read")
     async def me(request: Request) -> Response:
         """Who you are, and what you are bound to."""
@@ -103,21 +63,3 @@ async def _me(op: Operation) -> dict[str, object]:
     user = user_view(await get_user(op.tx, op.actor.id))
     bindings = await bindings_of_user(op.tx, op.actor.id)
     return {"user": user, "service_account": None, "role_bindings": [binding_view(each) for each in bindings]}
-
-
-async def _record_login(
-    services: Services, request: Request, email: str, user: User | None, outcome: Outcome, code: str | None
-) -> None:
-    entry = AuditEntry(
-        action="identity.session.create",
-        outcome=outcome,
-        actor_id=user.id if user else None,
-        actor_kind="user" if user else "anonymous",
-        resource_kind="user" if user else None,
-        resource_id=user.id if user else None,
-        code=code,
-        detail={"email": email},
-        **origin(request),
-    )
-    async with services.database.transaction() as tx:
-        record(tx, entry)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from groundplane.controlplane.gateway.blobs import BlobStore
 from groundplane.controlplane.gateway.console import Answers
-from groundplane.controlplane.identity import Tokens
+from groundplane.controlplane.identity import ApiKeys, Revocations, Tokens
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.kernel.bus import Bus
@@ -16,7 +16,8 @@ from groundplane.kernel.settings import Settings
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of one api process. `answers` are what its own requests wait for from agents."""
+    """The parts of one api process. `answers` are what its own requests wait for from agents; `revocations`
+    and `api_keys` what it knows of credentials."""
 
     settings: Settings
     database: Database
@@ -26,6 +27,8 @@ class Services:
     blobs: BlobStore
     manager: ResourceManager
     answers: Answers = field(default_factory=Answers)
+    revocations: Revocations = field(default_factory=Revocations)
+    api_keys: ApiKeys = field(default_factory=ApiKeys)
 
     @property
     def kinds(self) -> Mapping[str, Kind]:

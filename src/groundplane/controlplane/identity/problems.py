@@ -1,8 +1,11 @@
 """What can be wrong with credentials, users and bindings; each docstring is what the user reads."""
 
+from uuid import UUID
+
 from groundplane.kernel.errors import (
     ConflictError,
     ForbiddenError,
+    GroundplaneError,
     InvalidRequestError,
     NotFoundError,
     UnauthenticatedError,
@@ -137,3 +140,124 @@ class InvitedSomebodyElseError(ForbiddenError):
     """The invitation is for another e-mail address than yours. Log in as whom it is for."""
 
     code = "invited_somebody_else"
+
+
+class SessionEndedError(UnauthenticatedError):
+    """This session, or this API key, has been ended. Log in again with POST /api/common/v1/auth/login."""
+
+    code = "session_ended"
+
+
+class InvalidRefreshTokenError(UnauthenticatedError):
+    """The refresh token is not valid any more. Log in again with POST /api/common/v1/auth/login."""
+
+    code = "invalid_refresh_token"
+
+
+class RefreshTokenReusedError(InvalidRefreshTokenError):
+    """This refresh token was used before, so somebody may have stolen it; the session has been ended. Log in again."""
+
+    code = "refresh_token_reused"
+
+
+class SessionRequiredError(ForbiddenError):
+    """Credentials are managed by a person who is logged in, not with an API key. Log in and do it there."""
+
+    code = "session_required"
+
+
+class TooManyAttemptsError(GroundplaneError):
+    """Too many failed attempts. Wait as long as the header Retry-After says, then try again."""
+
+    code = "too_many_attempts"
+    status = 429
+    title = "Too many attempts"
+
+    @classmethod
+    def after(cls, seconds: int) -> "TooManyAttemptsError":
+        """The error that says how long to wait."""
+        return cls(context={"retry_after": seconds})
+
+
+class TotpRequiredError(UnauthenticatedError):
+    """The password is right; a code is needed too. Send `challenge` and a code to POST /api/common/v1/auth/totp."""
+
+    code = "totp_required"
+
+    def __init__(self, user_id: UUID) -> None:
+        super().__init__()
+        self.user_id = user_id
+
+
+class InvalidCodeError(UnauthenticatedError):
+    """The code is not right, or was used before. Wait for the next one, or use a recovery code."""
+
+    code = "invalid_code"
+
+
+class TotpExistsError(ConflictError):
+    """You have a second factor already. Disable it before you enrol another."""
+
+    code = "totp_exists"
+
+
+class TotpNotFoundError(NotFoundError):
+    """There is no second factor here. Enrol one first."""
+
+    code = "totp_not_found"
+
+
+class WrongProofError(ForbiddenError):
+    """The password or the code is not right. Check it and try again."""
+
+    code = "wrong_proof"
+
+
+class DeviceFlowError(GroundplaneError):
+    """The device gets nothing, or nothing yet (RFC 8628)."""
+
+    code = "invalid_request"
+    status = 400
+    title = "Not granted"
+
+
+class AuthorizationPendingError(DeviceFlowError):
+    """Nobody has approved this device yet. Ask again after the interval."""
+
+    code = "authorization_pending"
+
+
+class SlowDownError(DeviceFlowError):
+    """You ask too often. Ask five seconds more seldom from now on."""
+
+    code = "slow_down"
+
+
+class ExpiredTokenError(DeviceFlowError):
+    """The codes have expired. Begin again with POST /api/common/v1/auth/device."""
+
+    code = "expired_token"
+
+
+class AccessDeniedError(DeviceFlowError):
+    """The device was kept out. Begin again if that was a mistake."""
+
+    code = "access_denied"
+
+
+class InvalidGrantError(DeviceFlowError):
+    """There is no such device code, or it was redeemed already. Begin again with POST /api/common/v1/auth/device."""
+
+    code = "invalid_grant"
+
+
+class UserCodeNotFoundError(NotFoundError):
+    """No device waits with this code. Check what the device shows; codes are good for ten minutes."""
+
+    code = "user_code_not_found"
+
+
+class ForgedRequestError(ForbiddenError):
+    """A request that goes by its cookie must come from the platform's own pages, with the header X-Groundplane-Client."""
+
+    code = "forged_request"

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from groundplane.controlplane.identity.actor import Actor
 from groundplane.controlplane.identity.bindings import bindings_of_user, has_administrator, refuse_last_administrator
-from groundplane.controlplane.identity.passwords import generate_password, hash_password, needs_rehash, verify_password
-from groundplane.controlplane.identity.problems import EmailTakenError, InvalidCredentialsError, UserNotFoundError
-from groundplane.kernel.database import Database, Tx
+from groundplane.controlplane.identity.passwords import generate_password, hash_password
+from groundplane.controlplane.identity.problems import EmailTakenError, UserNotFoundError
+from groundplane.kernel.database import Tx
 from groundplane.kernel.ids import new_id
 
 FIRST_ADMINISTRATOR = "admin@groundplane.local"
@@ -96,30 +96,6 @@ async def disable_user(tx: Tx, user_id: UUID) -> User:
     if any(binding.role == "admin" and binding.organization_id is None for binding in await bindings_of_user(tx, user_id)):
         await refuse_last_administrator(tx)
     return User(**row)
-
-
-async def log_in(database: Database, *, email: str, password: str) -> User:
-    """The user with these credentials; a hash of outdated parameters is renewed. Holds no connection while hashing.
-
-    Raises InvalidCredentialsError, which tells nobody whether there is such a user.
-    """
-    async with database.transaction() as tx:
-        row = await tx.row(
-            f"SELECT {_COLUMNS}, password_hash FROM user_account WHERE lower(email) = lower($1)",  # noqa: S608  # our own
-            email,
-        )
-    encoded: str | None = row["password_hash"] if row else None
-    right = await verify_password(encoded, password)
-    if row is None or encoded is None or not right or row["disabled_at"] is not None:
-        raise InvalidCredentialsError
-    user = User(**{item.name: row[item.name] for item in fields(User)})
-    if needs_rehash(encoded):
-        renewed = await hash_password(password)
-        async with database.transaction() as tx:
-            await tx.execute(
-                "UPDATE user_account SET password_hash = $3 WHERE id = $1 AND password_hash = $2", user.id, encoded, renewed
-            )
-    return user
 
 
 async def ensure_first_administrator(tx: Tx) -> str | None:

@@ -1,0 +1,156 @@
+"""The routes of sessions: a user lists and ends their own, an administrator anybody's."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from groundplane.controlplane.gateway.auth import current_session
+from groundplane.controlplane.gateway.grants import SESSION_PREFIX
+from groundplane.controlplane.gateway.identity.shapes import IdPath
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
+from groundplane.controlplane.gateway.login_api import OWN, forget_soon
+from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
+from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.gateway.views import USER_PREFIX, View
+from groundplane.controlplane.identity import Session, UserNotFoundError, end_session, end_sessions, get_user, list_sessions
+from groundplane.kernel.errors import InvalidRequestError, NotFoundError
+from groundplane.kernel.ids import format_id, parse_id
+
+
+class SessionView(View):
+    """A login that goes on."""
+
+    id: str
+    method: str = Field(description="How it began: password, totp, device or sso.")
+    address: str | None = Field(description="From where it was used last.")
+    user_agent: str
+    created_at: datetime
+    last_used_at: datetime = Field(description="When an access token was asked for last.")
+    expires_at: datetime
+    current: bool = Field(description="Whether it is the one that asks.")
+
+
+class SessionPage(View):
+    """A page of sessions, oldest first."""
+
+    items: list[SessionView]
+    next: str | None
+
+
+class EndedView(View):
+    """How many sessions were ended."""
+
+    ended: int
+
+
+def session_router(services: Services) -> APIRouter:
+    """One's own sessions, and anybody's."""
+    router = APIRouter(tags=["session"])
+    _add_own(router, services)
+    _add_anybodys(router, services)
+    return router
+
+
+def _add_own(router: APIRouter, services: Services) -> None:
+
+    @router.get("/me/sessions", response_model=SessionPage, operation_id="my_session_list", openapi_extra=OWN)
+    async def list_own(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        """List your sessions, oldest first."""
+        current, after = current_session(request), _after(cursor)
+        async with operation(services, request, permission=None) as op:
+            found = await list_sessions(op.tx, op.actor.id, after=after, limit=limit + 1)
+        return _page(found, limit, current)
+
+    @router.delete("/me/sessions/{session_id}", response_model=SessionView, operation_id="my_session_delete", openapi_extra=OWN)
+    async def end_own(request: Request, session_id: IdPath) -> Response:
+        """End one of your sessions."""
+        current = current_session(request)
+
+        async def work(op: Operation) -> Reply:
+            op.resource_kind, op.resource_id = "session", parse_id(SESSION_PREFIX, session_id)
+            if op.resource_id is None:
+                raise NotFoundError("There is no such session any more. List your sessions.")
+            ended = await end_session(op.tx, op.resource_id, user_id=op.actor.id, reason="ended_by_user")
+            forget_soon(op, ended.id)
+            return Reply(_view(ended, current))
+
+        return await mutate(services, request, work, permission=None)
+
+    @router.delete("/me/sessions", response_model=EndedView, operation_id="my_session_delete_others", openapi_extra=OWN)
+    async def end_others(request: Request) -> Response:
+        """End all of your sessions but this one."""
+        current = current_session(request)
+
+        async def work(op: Operation) -> Reply:
+            op.resource_kind, op.resource_id = "user", op.actor.id
+            return Reply(await _end_all(op, op.actor.id, "ended_by_user", current))
+
+        return await mutate(services, request, work, permission=None)
+
+
+def _add_anybodys(router: APIRouter, services: Services) -> None:
+    path = "/users/{user_id}/sessions"
+    listing, deleting = "identity.session.list", "identity.session.delete"
+
+    @router.get(path, response_model=SessionPage, operation_id="session_list", openapi_extra={"x-permission": listing})
+    async def list_page(request: Request, user_id: IdPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        """List a user's sessions, oldest first."""
+        after = _after(cursor)
+        async with operation(services, request, permission=listing) as op:
+            user = await get_user(op.tx, parse_user_id(user_id))
+            found = await list_sessions(op.tx, user.id, after=after, limit=limit + 1)
+        return _page(found, limit, None)
+
+    @router.delete(path, response_model=EndedView, operation_id="session_delete_all", openapi_extra={"x-permission": deleting})
+    async def end_all(request: Request, user_id: IdPath) -> Response:
+        """End all sessions of a user."""
+
+        async def work(op: Operation) -> Reply:
+            op.resource_kind, op.resource_id = "user", parse_user_id(user_id)
+            await get_user(op.tx, op.resource_id)
+            return Reply(await _end_all(op, op.resource_id, "ended_by_administrator", None))
+
+        return await mutate(services, request, work, permission=deleting)
+
+
+async def _end_all(op: Operation, user_id: UUID, reason: str, except_for: UUID | None) -> dict[str, object]:
+    ended = await end_sessions(op.tx, user_id, reason=reason, except_for=except_for)
+    forget_soon(op, *ended)
+    op.detail = {"ended": len(ended)}
+    return {"ended": len(ended)}
+
+
+def parse_user_id(text: str) -> UUID:
+    """The id of a user. Raises UserNotFoundError."""
+    user_id = parse_id(USER_PREFIX, text)
+    if user_id is None:
+        raise UserNotFoundError
+    return user_id
+
+
+def _after(cursor: str | None) -> UUID | None:
+    after = parse_id(SESSION_PREFIX, cursor) if cursor else None
+    if cursor and after is None:
+        raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
+    return after
+
+
+def _page(found: Sequence[Session], limit: int, current: UUID | None) -> Response:
+    items = [_view(each, current) for each in found[:limit]]
+    return answer({"items": items, "next": items[-1]["id"] if len(found) > limit else None})
+
+
+def _view(session: Session, current: UUID | None) -> dict[str, object]:
+    return {
+        "id": format_id(SESSION_PREFIX, session.id),
+        "method": session.method,
+        "address": session.address,
+        "user_agent": session.user_agent,
+        "created_at": session.created_at,
+        "last_used_at": session.last_used_at,
+        "expires_at": session.expires_at,
+        "current": session.id == current,
+    }
