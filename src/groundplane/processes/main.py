@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 import typer
 import uvloop
@@ -63,11 +64,14 @@ def worker() -> None:
 
 
 @app.command()
-def agent() -> None:
+def agent(
+    enrol: Annotated[str | None, typer.Option(help="A one-time enrolment token, at the first start.")] = None,
+    api: Annotated[str | None, typer.Option(help="Where the api is, e.g. https://cloud.example.org.")] = None,
+) -> None:
     """Run the agent of a cluster."""
     from groundplane.processes.agent import run  # noqa: PLC0415  # each process loads only its own
 
-    _serve(run)
+    _serve(lambda settings: run(settings, token=enrol, api_url=api))
 
 
 @app.command()

@@ -10,8 +10,9 @@ from typing import Any
 import structlog
 from nats.aio.msg import Msg
 
-from groundplane.contracts.tasks import REPORTS_STREAM
-from groundplane.controlplane.jobs.dispatcher import Inbox, run_due
+from groundplane.contracts.tasks import REPORTS_STREAM, reporting_cluster
+from groundplane.controlplane.fleet.accounts import AccountKeeper, BusKeys, ConsumerKeeper, credentials_file
+from groundplane.controlplane.jobs.dispatcher import Inbox, Said, run_due
 from groundplane.controlplane.reconciler.reconciler import Reconciler
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database, RetryableDatabaseError
@@ -31,7 +32,12 @@ async def run(settings: Settings) -> None:
     """Serve until SIGTERM."""
     configure_logging("worker", level=settings.log_level)
     database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
-    bus = await Bus.connect(settings.nats_url.get_secret_value(), "worker")
+    url = settings.nats_url.get_secret_value()
+    bus = await Bus.connect(url, "worker", credentials=settings.nats_credentials)
+    keys = BusKeys.issuing(settings)
+    system: Bus | None = None
+    if keys is not None:
+        system = await Bus.connect(url, "worker", credentials=credentials_file(settings.key_directory, "system"))
     platform = build_platform(settings, BusOutbox(bus))
     reconciler = Reconciler(platform.manager.kinds, platform.manager)
     inbox = Inbox(database, platform.engine, reconciler.observe)
@@ -42,6 +48,8 @@ async def run(settings: Settings) -> None:
         run_due(database, platform.engine),
         receive(bus, inbox),
         reconciler.run(database, bus, look_seconds=settings.look_seconds),
+        ConsumerKeeper(database, bus).run(),
+        *([AccountKeeper(keys, database, system, settings.agent_credential_seconds).run()] if keys and system else []),
     )
     told: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
     say_ready(settings, "worker")
@@ -52,7 +60,9 @@ async def run(settings: Settings) -> None:
     finally:
         loops.cancel()
         await asyncio.gather(loops, return_exceptions=True)
-        await bus.close()
+        for each in (bus, system):
+            if each is not None:
+                await each.close()
         await database.close()
 
 
@@ -71,7 +81,7 @@ async def receive(bus: Bus, inbox: Inbox) -> None:
 
 async def _apply(inbox: Inbox, messages: Sequence[Msg]) -> None:
     try:
-        await inbox.apply([message.data for message in messages])
+        await inbox.apply([Said(message.data, reporting_cluster(message.subject)) for message in messages])
     except RetryableDatabaseError as error:
         log.warning("worker.database", error=repr(error))
         await asyncio.sleep(0.5)

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import uvloop
-from tests.dataplane.agent.world import drivers_on, no_channel
+from tests.dataplane.agent.world import LEASE_SECONDS, drivers_on, no_channel
 
 from groundplane.dataplane.agent import Agent, AgentIdentity
 from groundplane.dataplane.providers.simulated import SimulatedEngine
@@ -23,6 +23,7 @@ async def main(told: dict[str, str]) -> None:
         cluster_id=UUID(told["cluster"]),
         agent_id=uuid4(),
         version="test",
+        lease_seconds=LEASE_SECONDS,
         heartbeat_seconds=0.5,
         progress_seconds=0.5,
         drain_seconds=5.0,

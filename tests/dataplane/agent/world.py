@@ -134,6 +134,7 @@ class World:
             agent_id=uuid4(),
             version="test",
             lease_group=lease_group,
+            lease_seconds=LEASE_SECONDS,
             in_flight=in_flight,
             in_flight_per_host=in_flight_per_host,
             in_flight_of_network=in_flight_of_network,

@@ -3,9 +3,10 @@
 import sys
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import FileResponse
 
+from groundplane.controlplane.fleet.enrolment import require_enrolled
 from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.console import deliver
 from groundplane.controlplane.gateway.middleware import allow_body
@@ -22,8 +23,14 @@ class _BlobResponse(FileResponse):
 
 
 def agent_router(services: Services) -> APIRouter:
-    """What agents dial for themselves. Ids are plain UUIDs here."""
-    router = APIRouter()
+    """What agents dial for themselves. Ids are plain UUIDs here. Each request asks whether the agent is still enrolled."""
+
+    async def enrolled(request: Request) -> None:
+        claims = current_claims(request)
+        async with services.database.transaction() as tx:
+            await require_enrolled(tx, claims.subject, claims.issued_at)
+
+    router = APIRouter(dependencies=[Depends(enrolled)])
 
     @router.get("/images/{image_id}")
     async def image(request: Request, image_id: UUID) -> Response:
