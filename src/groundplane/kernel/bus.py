@@ -46,7 +46,7 @@ class Bus:
     async def connect(
         cls, url: str, name: str, *, credentials: Path | None = None, inbox_prefix: str = DEFAULT_INBOX_PREFIX
     ) -> Self:
-        """Connect, waiting for a server that is not there yet. Raises nats' errors for a refused credential.
+        """Connect, waiting for ever for a server that is not there yet, or does not know the credential yet.
 
         `credentials` is a NATS credentials file (user JWT and seed), read anew at each reconnect. Answers come to subjects
         below `inbox_prefix`.

@@ -53,7 +53,7 @@ RESERVED_MEMORY_MIB = 4_096
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring everything to where the processes can start. Ends with a sentence if there is no NATS within BUS_SECONDS."""
+    """Bring everything to where the processes can start. Ends with a sentence if NATS lets nobody in within BUS_SECONDS."""
     url = settings.database_url.get_secret_value()
     await migrate_schema(url)
     database = await Database.connect(url, size=2)
@@ -72,13 +72,10 @@ async def _connect(settings: Settings, name: str, credentials: Path | None) -> B
     try:
         async with asyncio.timeout(BUS_SECONDS):
             return await Bus.connect(settings.nats_url.get_secret_value(), name, credentials=credentials)
-    except TimeoutError:
+    except (TimeoutError, nats.errors.Error) as error:
         raise SystemExit(
-            f"NATS does not answer within {BUS_SECONDS:g} s. See whether it runs, and where GROUNDPLANE_NATS_URL points to."
-        ) from None
-    except nats.errors.Error as error:
-        raise SystemExit(
-            f"NATS refuses the connection ({error}). See GROUNDPLANE_NATS_URL and GROUNDPLANE_NATS_CREDENTIALS."
+            f"NATS did not let us in within {BUS_SECONDS:g} s ({error!r}; what it said is above). See whether it runs, and "
+            "what GROUNDPLANE_NATS_URL and GROUNDPLANE_NATS_CREDENTIALS say."
         ) from error
 
 
