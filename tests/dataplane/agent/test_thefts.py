@@ -5,11 +5,11 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import nats
 import nats.errors
 import pytest
 from nats.aio.client import Client
@@ -227,8 +227,13 @@ async def test_rights_cannot_be_written_into_a_token_by_its_holder(scene: Scene)
 
 
 async def _assert_shut_out(server: GuardedServer, credentials: Path) -> None:
+    client = Client()
     with pytest.raises(nats.errors.Error, match="Authorization Violation"):
-        await nats.connect(server.url, user_credentials=credentials, allow_reconnect=False, error_cb=_ignore)
+        await client.connect(server.url, user_credentials=credentials, allow_reconnect=False, error_cb=_ignore)
+    assert client._transport is not None
+    client._transport.close()  # which a client that was refused leaves open
+    with suppress(OSError):
+        await client._transport.wait_closed()
 
 
 async def _ignore(_error: Exception) -> None:

@@ -40,7 +40,7 @@ class Invitation(View):
     """What lets one process become the agent, once: `groundplane agent --enrol TOKEN --api URL`."""
 
     agent_id: str
-    token: str | None = Field(description="Told once: null in the answer to a repeated request. Ask again for another one.")
+    token: str = Field(description="The one-time token. A later invitation of the agent makes it void.")
     expires_at: datetime
 
 
@@ -82,18 +82,24 @@ def agents_router(services: Services) -> APIRouter:
     )
     async def invite(request: Request, reference: AgentPath, body: InviteAgent) -> Response:
         """Make a one-time token by which a process becomes this agent. It replaces the one before."""
-        told: dict[str, str] = {}
 
         async def work(op: Operation) -> Reply:
             agent_id = await _agent(op, reference)
-            told["token"], expires_at = await enrolment.invite(op.tx, agent_id, seconds=body.expires_in)
-            # The token is not part of the answer that is kept for repetitions.
-            return Reply({"agent_id": AGENT.public_id(agent_id), "token": None, "expires_at": expires_at}, 201)
+            token, expires_at = await enrolment.invite(op.tx, agent_id, seconds=body.expires_in)
+            sealed = services.secret_box.seal(token.encode(), agent_id.bytes)
+            told = {"agent_id": AGENT.public_id(agent_id), "token": sealed.hex(), "expires_at": expires_at}
+            return Reply(told, 201)
 
+        # What is kept for repetitions holds the token sealed; it is opened here, each time.
         response = await mutate(services, request, work, permission=AGENT.permission("enrol"))
-        if response.status_code != 201 or REPLAYED_HEADER in response.headers:
+        if response.status_code != 201:
             return response
-        return answer({**from_json(bytes(response.body)), **told}, 201)
+        told = from_json(bytes(response.body))
+        token = services.secret_box.open(bytes.fromhex(told["token"]), AGENT.uuid(told["agent_id"]).bytes)
+        opened = answer({**told, "token": token.decode()}, 201)
+        if REPLAYED_HEADER in response.headers:
+            opened.headers[REPLAYED_HEADER] = response.headers[REPLAYED_HEADER]
+        return opened
 
     @router.post("/agents/{reference}/revoke", response_model=RevokedAgent, tags=["agents"], **_named("revoke"))
     async def revoke(request: Request, reference: AgentPath) -> Response:
