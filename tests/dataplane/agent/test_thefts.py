@@ -231,9 +231,9 @@ async def _assert_shut_out(server: GuardedServer, credentials: Path) -> None:
     with pytest.raises(nats.errors.Error, match="Authorization Violation"):
         await client.connect(server.url, user_credentials=credentials, allow_reconnect=False, error_cb=_ignore)
     assert client._transport is not None
-    client._transport.close()  # which a client that was refused leaves open
+    client._transport.close()  # type: ignore[no-untyped-call]  # which a client that was refused leaves open
     with suppress(OSError):
-        await client._transport.wait_closed()
+        await client._transport.wait_closed()  # type: ignore[no-untyped-call]
 
 
 async def _ignore(_error: Exception) -> None:
