@@ -23,7 +23,7 @@ from groundplane.controlplane.fleet.cluster import CLUSTER, ClusterSpec
 from groundplane.controlplane.fleet.host import HOST, HostSpec
 from groundplane.controlplane.fleet.pool import POOL, PoolSpec
 from groundplane.controlplane.jobs import job as jobs
-from groundplane.controlplane.jobs.dispatcher import Inbox, resume_due
+from groundplane.controlplane.jobs.dispatcher import Inbox, Said, resume_due
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.reconciler import Reconciler
 from groundplane.controlplane.resources import quota, store
@@ -276,7 +276,11 @@ class Cloud:
 
     async def report(self, *reports: Report | Sighting | InventoryChunk | Heartbeat) -> None:
         """Apply messages of agents in one batch, as the worker does."""
-        await self.inbox.apply([report.model_dump_json().encode() for report in reports])
+        await self.hear(*(report.model_dump_json().encode() for report in reports))
+
+    async def hear(self, *payloads: bytes) -> None:
+        """Take in what the cluster's agents say."""
+        await self.inbox.apply([Said(payload, self.cluster_id) for payload in payloads])
 
     async def heartbeat(self, *, reachable: bool = True) -> None:
         """The agent and its hosts live."""

@@ -1,7 +1,9 @@
 """The embedded PostgreSQL and nats-server: who may connect, and what survives which crash."""
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -13,8 +15,16 @@ import pytest
 from tests.processes.conftest import Supervise
 from tests.processes.toys import alive, wait_for
 
-from groundplane.processes.embedded import PLAIN_ENVIRONMENT, Nats, Postgres, postgres_binaries, runnable
-from groundplane.processes.layout import Layout
+from groundplane.processes.embedded import (
+    PLAIN_ENVIRONMENT,
+    Nats,
+    Postgres,
+    nats_binary,
+    postgres_binaries,
+    runnable,
+    system_user,
+)
+from groundplane.processes.layout import Layout, free_port
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
 
@@ -52,16 +62,18 @@ def test_other_users_of_the_machine_are_kept_out(layout: Layout, supervise: Supe
     psql = [str(Postgres(layout).install / "bin/psql"), "-h", str(layout.run / "pg"), "-U", "groundplane", "-c", "SELECT 1"]
     asked = subprocess.run(psql, user="nobody", env=PLAIN_ENVIRONMENT, cwd="/", capture_output=True, check=False)
     assert asked.returncode == 2
-    readable = subprocess.run(["cat", str(layout.root / "nats" / "nats.conf")], user="nobody", capture_output=True, check=False)
+    readable = subprocess.run(
+        ["cat", str(layout.root / "nats" / "nats-server.conf")], user="nobody", capture_output=True, check=False
+    )
     assert readable.returncode == 1
 
 
-def test_nats_wants_the_password(layout: Layout, supervise: Supervise) -> None:
+def test_nats_wants_credentials(layout: Layout, supervise: Supervise) -> None:
     supervise("databases").wait()
     server = Nats(layout)
 
     async def use() -> None:
-        connection = await nats.connect(server.url)
+        connection = await nats.connect(server.url, user_credentials=server.credentials("migrate"))
         stream = await connection.jetstream().add_stream(name="kept", subjects=["kept.*"])
         assert stream.config.storage == "file"
         await connection.close()
@@ -73,6 +85,61 @@ def test_nats_wants_the_password(layout: Layout, supervise: Supervise) -> None:
         await writer.wait_closed()
 
     asyncio.run(use())
+    secrets = [*(layout.root / "keys").iterdir()]
+    assert {path.name for path in secrets} >= {
+        "nats-operator.seed",
+        "nats-account.seed",
+        "nats-system.seed",
+        "nats-worker.creds",
+    }
+    assert {path.stat().st_mode & 0o777 for path in secrets} == {0o600}
+
+
+def test_what_a_nats_with_a_password_held_is_carried_over(layout: Layout, supervise: Supervise) -> None:
+    """As an installation of an earlier release leaves it: streams of the one nameless account, a consumer with its place."""
+    layout.create()
+    home, port = layout.root / "nats", free_port()
+    home.mkdir()
+    config = home / "nats.conf"
+    people = {"users": [{"user": "groundplane", "password": "secret"}]}
+    store = {"store_dir": str(home / "jetstream")}
+    config.write_text(json.dumps({"listen": f"127.0.0.1:{port}", "jetstream": store, "authorization": people}))
+
+    async def fill() -> None:
+        connection = await nats.connect(f"nats://groundplane:secret@127.0.0.1:{port}", max_reconnect_attempts=-1)
+        js = connection.jetstream()
+        await js.add_stream(name="TASKS", subjects=["gp.task.>"], retention="workqueue")
+        await js.add_consumer("TASKS", durable_name="reader", ack_policy="explicit")
+        await js.create_key_value(bucket="leases", ttl=3600)
+        for number in range(3):
+            await js.publish("gp.task.x", str(number).encode())
+        subscription = await js.pull_subscribe_bind(stream="TASKS", durable="reader")
+        (first,) = await subscription.fetch(1)
+        await first.ack_sync()
+        await (await js.key_value("leases")).put("a.b", b"held")
+        await connection.close()
+
+    user = system_user()
+    if user:
+        for path in (home, config):
+            shutil.chown(path, user)
+    with subprocess.Popen([str(nats_binary()), "--config", str(config)], user=user, stderr=subprocess.DEVNULL) as before:
+        asyncio.run(fill())
+        before.terminate()
+
+    supervise("databases").wait()
+    server = Nats(layout)
+
+    async def look() -> None:
+        connection = await nats.connect(server.url, user_credentials=server.credentials("migrate"))
+        js = connection.jetstream()
+        assert (await js.stream_info("TASKS")).state.messages == 2
+        assert (await js.consumer_info("TASKS", "reader")).num_pending == 2
+        assert (await (await js.key_value("leases")).get("a.b")).value == b"held"
+        await connection.close()
+
+    asyncio.run(look())
+    assert not config.exists(), "the password is gone"
 
 
 def test_data_survives_a_kill_of_both_servers_and_of_their_supervisor(layout: Layout, supervise: Supervise) -> None:

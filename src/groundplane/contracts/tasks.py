@@ -97,6 +97,15 @@ def report_subject(cluster_id: UUID) -> str:
     return f"gp.report.{cluster_id}"
 
 
+def reporting_cluster(subject: str) -> UUID | None:
+    """The cluster whose agents report on this subject: an agent may report on no other. None if it is not one of those."""
+    head, _, text = subject.rpartition(".")
+    try:
+        return UUID(text) if head == "gp.report" else None
+    except ValueError:
+        return None
+
+
 def look_subject(cluster_id: UUID) -> str:
     """The plain subject on which inventories are asked for."""
     return f"gp.look.{cluster_id}"
@@ -122,3 +131,5 @@ TASKS_SUBJECTS = "gp.task.>"
 REPORTS_STREAM = "REPORTS"
 REPORTS_SUBJECTS = "gp.report.>"
 LEASES_BUCKET = "leases"
+LEASE_SECONDS = 10.0
+"""After which the bucket forgets a lease that was not renewed. Both planes must know it: agents may not ask the bucket."""

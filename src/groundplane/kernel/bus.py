@@ -1,8 +1,10 @@
 """NATS and JetStream: at-least-once delivery of small messages. Nothing is true because a message says so twice, or not."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 import nats
@@ -22,6 +24,7 @@ log = structlog.get_logger()
 
 DEDUPLICATION_SECONDS = 120.0
 CLOSE_SECONDS = 2
+DEFAULT_INBOX_PREFIX = "_INBOX"
 
 
 @dataclass
@@ -32,34 +35,53 @@ class Bus:
     js: JetStreamContext
     _reconnected: set[Callable[[], None]] = field(default_factory=set, repr=False)
     """Called at each reconnect."""
+    closed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    """The connection is gone for good: it was closed here, or the server took the credential back."""
 
     def __post_init__(self) -> None:
         """Share one inbox among all publishers."""
         self._publications = Publications(self.nats)
 
     @classmethod
-    async def connect(cls, url: str, name: str) -> Self:
-        """Connect, waiting for a server that is not there yet. Raises nats' errors for a refused credential."""
+    async def connect(
+        cls, url: str, name: str, *, credentials: Path | None = None, inbox_prefix: str = DEFAULT_INBOX_PREFIX
+    ) -> Self:
+        """Connect, waiting for ever for a server that is not there yet, or does not know the credential yet.
+
+        `credentials` is a NATS credentials file (user JWT and seed), read anew at each reconnect. Answers come to subjects
+        below `inbox_prefix`.
+        """
 
         async def on_error(error: Exception) -> None:
             log.warning("bus.error", error=repr(error))
 
         reconnected: set[Callable[[], None]] = set()
+        closed = asyncio.Event()
 
         async def on_reconnect() -> None:
             for call in tuple(reconnected):
                 call()
 
+        async def on_close() -> None:
+            closed.set()
+
         client = await nats.connect(
             url,
             name=name,
+            user_credentials=credentials,
+            inbox_prefix=inbox_prefix,
+            closed_cb=on_close,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,
             error_cb=on_error,
             reconnected_cb=on_reconnect,
             allow_reconnect=True,
         )
-        return cls(client, client.jetstream(timeout=5), reconnected)
+        return cls(client, client.jetstream(timeout=5), reconnected, closed)
+
+    async def renew(self) -> None:
+        """Connect anew, with what the credentials file says now. What is under way waits for it, or is tried again."""
+        await self.nats.force_reconnect()
 
     async def publish(self, subject: str, payload: bytes, message_id: str) -> None:
         """Publish into a stream and wait until it is stored. The same `message_id` within two minutes is dropped."""
@@ -116,11 +138,15 @@ class Bus:
         )
 
     async def ensure_bucket(self, name: str, ttl_seconds: float) -> KeyValue:
-        """Make a key-value bucket whose entries vanish `ttl_seconds` after their last write."""
+        """Make a key-value bucket whose entries vanish `ttl_seconds` after their last write, and can be read key by key."""
         try:
-            return await self.js.key_value(name)
+            bucket = await self.js.key_value(name)
         except BucketNotFoundError:
-            return await self.js.create_key_value(bucket=name, ttl=ttl_seconds, history=1)
+            return await self.js.create_key_value(bucket=name, ttl=ttl_seconds, history=1, direct=True)
+        config = (await bucket.status()).stream_info.config
+        if not config.allow_direct:  # made by an earlier release
+            await self.js.update_stream(config.evolve(allow_direct=True))
+        return await self.js.key_value(name)
 
     async def close(self) -> None:
         """Send what is buffered, then disconnect. What was not acknowledged comes again, to others too."""

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Key-encryption keys of 64 hex digits, separated by commas, the current one first; before those of files.",
     )
+    nats_credentials: Path | None = Field(default=None, description="A NATS credentials file (JWT and seed) for nats_url.")
+    agent_nats_url: str = Field(default="", description="Where agents reach NATS, if not at nats_url.")
+    agent_credential_seconds: int = Field(default=86_400, ge=4, le=30 * 86_400)
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8700, ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -65,9 +68,9 @@ class Settings(BaseSettings):
         return self.data_dir / "keys"
 
     @property
-    def agent_token_file(self) -> Path:
-        """The local agent's credential for the api."""
-        return self.data_dir / "agent" / "token"
+    def agent_directory(self) -> Path:
+        """Where an agent of this installation keeps its key and what it was given."""
+        return self.data_dir / "agent"
 
     @classmethod
     def settings_customise_sources(

@@ -2,88 +2,170 @@
 
 import asyncio
 import signal
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from uuid import UUID
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+import nats.errors
+import structlog
 
-from groundplane.contracts.tasks import TASKS_STREAM, task_consumer
+from groundplane.contracts.enrolment import AgentCredential
+from groundplane.contracts.rights import inbox_prefix
 from groundplane.dataplane.agent.agent import Agent
 from groundplane.dataplane.agent.channel import ApiChannel
 from groundplane.dataplane.agent.drivers import Drivers, HostDrivers
+from groundplane.dataplane.agent.enrolment import AgentFolder, ControlPlaneUnreachableError, Enrolment, NotEnrolledError
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.logs import configure_logging
 from groundplane.kernel.settings import Settings
-from groundplane.processes.figures import queue_figures, work_figures
+from groundplane.processes.figures import work_figures
 from groundplane.processes.kvm import kvm_verdict
 from groundplane.processes.layout import Endpoints, Layout
 from groundplane.processes.ready import say_ready
 from groundplane.processes.telemetry import observed
 
+log = structlog.get_logger()
 
-class ServedHost(BaseModel):
-    """A host that the agent drives, and how large it is said to be."""
+T = TypeVar("T")
 
-    model_config = ConfigDict(frozen=True)
-
-    id: UUID
-    name: str
-    vcpus: int
-    memory_mib: int
+PATIENCE_SECONDS = 10.0
+"""How long a start waits for the api before it goes on with what was given last."""
+WAIT_SECONDS = 2.0
+CONNECT_SECONDS = 1.0
 
 
-class AgentConfiguration(BaseModel):
-    """Who the agent is and what it serves. Made with the platform; holds no secret."""
-
-    model_config = ConfigDict(frozen=True)
-
-    agent_id: UUID
-    cluster_id: UUID
-    hosts: tuple[ServedHost, ...]
-
-
-def write_configuration(settings: Settings, configuration: AgentConfiguration) -> None:
-    """Leave it where the agent finds it."""
-    path = _path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(configuration.model_dump_json())
-    partial.replace(path)
-
-
-async def run(settings: Settings) -> None:
-    """Serve until SIGTERM."""
+async def run(settings: Settings, *, token: str | None = None, api_url: str | None = None) -> None:
+    """Serve until SIGTERM. `token` is a one-time invitation; `api_url` is where the api is, if not on this machine."""
     configure_logging("agent", level=settings.log_level)
-    configuration = AgentConfiguration.model_validate_json(_path(settings).read_bytes())
-    drivers = _drivers(settings, configuration)
-    bus = await Bus.connect(settings.nats_url.get_secret_value(), "agent")
-    channel = ApiChannel(settings.api_url, settings.agent_token_file.read_text)
-    identity = AgentIdentity(
-        agent_id=configuration.agent_id, cluster_id=configuration.cluster_id, version=version("groundplane")
-    )
-    agent = Agent(identity, bus=bus, channel=channel, drivers=drivers)
+    folder = AgentFolder(settings.agent_directory)
+    if token is not None:
+        folder.invite(token)
+    api_url = api_url or settings.api_url
+    enrolment = Enrolment(folder, api_url)
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, agent.stop)
-    tasks = task_consumer(configuration.cluster_id)
-    readings = (work_figures(lambda: agent.in_flight), queue_figures(bus, TASKS_STREAM, tasks))
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        credential = await _until(stop, _be_let_in(settings, folder, enrolment))
+        if credential is not None:
+            await _serve(settings, folder, enrolment, credential, api_url, stop)
+    finally:
+        await enrolment.close()
+
+
+async def _be_let_in(settings: Settings, folder: AgentFolder, enrolment: Enrolment) -> AgentCredential:
+    """Enrol, or renew, as long as it takes. With an api that is away, what was given last will do."""
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await enrolment.begin()
+        except ControlPlaneUnreachableError as error:
+            kept = folder.credential()
+            if kept is not None and folder.invitation() is None and time.monotonic() > patience:
+                return kept
+            log.info("agent.waits_for_the_api", error=str(error))
+        except NotEnrolledError as error:
+            log.warning("agent.not_enrolled", reason=str(error))
+            say_ready(settings, "agent")  # to wait for an invitation is all that it can do
+        await asyncio.sleep(WAIT_SECONDS if time.monotonic() > patience else WAIT_SECONDS / 10)
+
+
+async def _serve(
+    settings: Settings,
+    folder: AgentFolder,
+    enrolment: Enrolment,
+    credential: AgentCredential,
+    api_url: str,
+    stop: asyncio.Event,
+) -> None:
+    drivers = _drivers(settings, credential)
+    bus = await _until(stop, _connect(settings, folder, credential))
+    if bus is None:
+        return
+    holder = _Holder(credential)
+    channel = ApiChannel(api_url, lambda: holder.credential.http_token)
+    identity = AgentIdentity(agent_id=credential.agent_id, cluster_id=credential.cluster_id, version=version("groundplane"))
+    agent = Agent(identity, bus=bus, channel=channel, drivers=drivers)
+    parts = [asyncio.ensure_future(part) for part in (agent.run(), _stay_enrolled(enrolment, holder, bus), _end_with(bus))]
+    stopping = asyncio.ensure_future(_stop(agent, stop))
+    readings = (work_figures(lambda: agent.in_flight),)
     say_ready(settings, "agent")
     try:
         async with observed(settings, "agent", readings=readings):
-            await agent.run()
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in done:
+                part.result()
     finally:
+        for part in (*parts, stopping):
+            part.cancel()
+        await asyncio.gather(*parts, stopping, return_exceptions=True)
         await channel.close()
         await bus.close()
 
 
-def _drivers(settings: Settings, configuration: AgentConfiguration) -> Drivers:
+@dataclass
+class _Holder:
+    """What opens the doors now."""
+
+    credential: AgentCredential
+
+
+async def _stay_enrolled(enrolment: Enrolment, holder: _Holder, bus: Bus) -> None:
+    """Renew before it is too late. The bus is connected anew, which interrupts no work."""
+    while True:
+        holder.credential = await enrolment.keep_renewed(holder.credential)
+        log.info("agent.renewed", expires_at=holder.credential.expires_at.isoformat())
+        if holder.credential.bus is not None:
+            await bus.renew()
+
+
+async def _end_with(bus: Bus) -> None:
+    await bus.closed.wait()
+    raise ConnectionError("The bus has closed the connection for good: this agent's credential is void or has expired.")
+
+
+async def _stop(agent: Agent, stop: asyncio.Event) -> None:
+    await stop.wait()
+    agent.stop()
+
+
+async def _connect(settings: Settings, folder: AgentFolder, credential: AgentCredential) -> Bus:
+    """Connect to the bus; a cluster's account that is new to the server is not known to it at once."""
+    inbox = inbox_prefix(credential.agent_id)
+    if credential.bus is None:
+        url = settings.nats_url.get_secret_value()
+        return await Bus.connect(url, "agent", credentials=settings.nats_credentials, inbox_prefix=inbox)
+    while True:
+        try:
+            return await Bus.connect(credential.bus.url, "agent", credentials=folder.bus_credentials, inbox_prefix=inbox)
+        except nats.errors.Error as error:
+            log.warning("agent.not_connected", error=repr(error))
+            await asyncio.sleep(CONNECT_SECONDS)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work answers, or None if we are to stop before."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+def _drivers(settings: Settings, credential: AgentCredential) -> Drivers:
     if settings.data_plane == "simulated":
-        return _simulated(settings, configuration)
-    return _local(settings, configuration)
+        return _simulated(settings, credential)
+    return _local(settings, credential)
 
 
-def _simulated(settings: Settings, configuration: AgentConfiguration) -> Drivers:
+def _simulated(settings: Settings, credential: AgentCredential) -> Drivers:
     from groundplane.dataplane.providers.simulated import (  # noqa: PLC0415  # only the engines that are driven are loaded
         SimulatedCompute,
         SimulatedEngine,
@@ -93,13 +175,12 @@ def _simulated(settings: Settings, configuration: AgentConfiguration) -> Drivers
 
     engine = SimulatedEngine(settings.data_dir / "simulated.sqlite")
     hosts = {
-        host.id: HostDrivers(SimulatedCompute(engine, host.id), SimulatedStorage(engine, host.id))
-        for host in configuration.hosts
+        host.id: HostDrivers(SimulatedCompute(engine, host.id), SimulatedStorage(engine, host.id)) for host in credential.hosts
     }
-    return Drivers(hosts=hosts, network=SimulatedNetwork(engine, configuration.cluster_id))
+    return Drivers(hosts=hosts, network=SimulatedNetwork(engine, credential.cluster_id))
 
 
-def _local(settings: Settings, configuration: AgentConfiguration) -> Drivers:
+def _local(settings: Settings, credential: AgentCredential) -> Drivers:
     from groundplane.dataplane.providers.libvirt import (  # noqa: PLC0415  # only the engines that are driven are loaded
         LibvirtCompute,
         LibvirtStorage,
@@ -110,7 +191,7 @@ def _local(settings: Settings, configuration: AgentConfiguration) -> Drivers:
     if endpoints is None or endpoints.libvirt_uri is None or endpoints.ovn_northbound is None:
         raise SystemExit(f"{settings.data_dir}/endpoints.json names no data plane. Start it with: groundplane up")
     pools = {"default": Path(endpoints.pool_path)}
-    host = configuration.hosts[0]
+    host = credential.hosts[0]
     compute = LibvirtCompute(
         host.id,
         endpoints.libvirt_uri,
@@ -119,9 +200,5 @@ def _local(settings: Settings, configuration: AgentConfiguration) -> Drivers:
         domain_type="kvm" if kvm_verdict(settings.data_dir).usable else "qemu",
     )
     storage = LibvirtStorage(host.id, endpoints.libvirt_uri, pools=pools)
-    network = OvnNetwork(configuration.cluster_id, endpoints.ovn_northbound)
+    network = OvnNetwork(credential.cluster_id, endpoints.ovn_northbound)
     return Drivers(hosts={host.id: HostDrivers(compute, storage)}, network=network)
-
-
-def _path(settings: Settings) -> Path:
-    return settings.data_dir / "agent" / "agent.json"

@@ -9,7 +9,9 @@ import uvicorn
 import uvloop
 from fastapi import APIRouter, FastAPI
 
+from groundplane.controlplane.fleet.accounts import BusKeys
 from groundplane.controlplane.gateway.agent_api import agent_router
+from groundplane.controlplane.gateway.agents import agents_router, enrolment_router
 from groundplane.controlplane.gateway.api_keys_api import api_key_router
 from groundplane.controlplane.gateway.app import COMMON, OPS, TENANT, build_app, public_app
 from groundplane.controlplane.gateway.blobs import BlobStore
@@ -55,7 +57,7 @@ def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
-    bus = await Bus.connect(settings.nats_url.get_secret_value(), "api")
+    bus = await Bus.connect(settings.nats_url.get_secret_value(), "api", credentials=settings.nats_credentials)
     platform = build_platform(settings, BusOutbox(bus))
     services = Services(
         settings=settings,
@@ -65,6 +67,7 @@ async def _serve(settings: Settings) -> None:
         secret_box=platform.box,
         blobs=BlobStore(settings.blob_directory),
         manager=platform.manager,
+        bus_keys=BusKeys.issuing(settings),
     )
     config = uvicorn.Config(
         build(services),
@@ -122,6 +125,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             ops_router(services),
             traffic_router(services),
             ops_quota_router(services),
+            agents_router(services),
         ],
         "common": [
             *credential_routers(services),
@@ -131,7 +135,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             common_quota_router(services),
             why_router(services, of["common"]),
         ],
-        "agent": [agent_router(services)],
+        "agent": [agent_router(services), enrolment_router(services)],
     }
 
 

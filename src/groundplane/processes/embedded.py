@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from groundplane.controlplane.fleet.accounts import BusKeys, Process, credentials_file
 from groundplane.processes.layout import Layout, free_port, port_is_free, read_json, write_json
 from groundplane.processes.pids import end, working_in
 from groundplane.processes.supervisor import PartFailedError, Service, survivors
@@ -257,25 +257,29 @@ class Postgres:
 
 
 class Nats:
-    """The embedded nats-server with JetStream of one data directory."""
+    """The embedded nats-server with JetStream of one data directory. It trusts the platform's operator, and no password."""
 
     def __init__(self, layout: Layout) -> None:
-        """Choose port and password: the last ones where they can be kept, for clients that still hold them."""
+        """Choose the port: the last one where it can be kept, for clients that still look for it there."""
         self.home = layout.root / "nats"
-        self.config = self.home / "nats.conf"
+        self.keys = layout.root / "keys"
+        # Not the name that it had when there was a password: a server of that time is ended, not adopted.
+        self.config = self.home / "nats-server.conf"
         self.user = system_user()
         self.binary = runnable(nats_binary(), "", layout.root / "bin" / "nats-server", self.user)
         self._chosen = self.home / "connection.json"
-        last = read_json(self._chosen)
-        self.port: int = last.get("port", 0)
-        self.password: str = last.get("password", "") or secrets.token_urlsafe(24)
+        self.port: int = read_json(self._chosen).get("port", 0)
         if not self.port or not (port_is_free(self.port) or _runs_already(layout)):
             self.port = free_port()
 
     @property
     def url(self) -> str:
-        """Return the connection URL with its password: never to be logged."""
-        return f"nats://groundplane:{self.password}@127.0.0.1:{self.port}"
+        """Return the connection URL; who may use it is decided by credentials."""
+        return f"nats://127.0.0.1:{self.port}"
+
+    def credentials(self, process: Process) -> Path:
+        """Return the credentials file of a process of the control plane."""
+        return credentials_file(self.keys, process)
 
     def service(self) -> Service:
         """Return nats-server as a supervised service."""
@@ -291,12 +295,16 @@ class Nats:
         )
 
     def prepare(self) -> None:
-        """Write the configuration, readable by the server alone."""
-        store = self.home / "jetstream"
-        for directory in (self.home, store):
+        """Make keys and credentials if there are none, and write the configuration, readable by the server alone."""
+        store, accounts = self.home / "jetstream", self.home / "accounts"
+        for directory in (self.home, store, accounts):
             directory.mkdir(exist_ok=True)
             directory.chmod(0o700)
-        write_json(self._chosen, {"port": self.port, "password": self.password}, mode=0o600)
+        self.keys.mkdir(exist_ok=True)
+        self.keys.chmod(0o700)
+        keys = BusKeys.of_directory(self.keys)
+        keys.keep_credentials(self.keys)
+        write_json(self._chosen, {"port": self.port}, mode=0o600)
         write_json(
             self.config,
             {
@@ -304,12 +312,14 @@ class Nats:
                 "listen": f"127.0.0.1:{self.port}",
                 "max_payload": 8 * 1024 * 1024,
                 "jetstream": {"store_dir": str(store)},
-                "authorization": {"users": [{"user": "groundplane", "password": self.password}]},
+                **keys.server_settings(accounts),
             },
             mode=0o600,
         )
+        (self.home / "nats.conf").unlink(missing_ok=True)
+        _carry_over(store / "jetstream", keys.platform.public)
         if self.user:
-            for path in (self.home, store, self.config):
+            for path in (self.home, store, accounts, self.config):
                 shutil.chown(path, self.user, self.user)
 
     async def _answers(self, _pid: int) -> bool:
@@ -319,6 +329,14 @@ class Nats:
         finally:
             writer.close()
         return greeting.startswith(b"INFO ") and json.loads(greeting[5:]).get("jetstream") is True
+
+
+def _carry_over(streams: Path, account: str) -> None:
+    """Give the account the streams of a server that had a password, and so one nameless account for everybody."""
+    nameless, own = streams / "$G", streams / account
+    if nameless.is_dir() and not own.exists():
+        nameless.rename(own)
+        _sync(streams)
 
 
 def _runs_already(layout: Layout) -> bool:

@@ -43,14 +43,15 @@ def database_figures(database: Database) -> Reading:
     return read
 
 
-def queue_figures(bus: Bus, stream: str, consumer: str) -> Reading:
-    """What waits in the bus for the readers of a consumer, and what they have not acknowledged."""
+def queue_figures(bus: Bus, *streams: str) -> Reading:
+    """What waits in the bus for the readers of each consumer of these streams, and what they have not acknowledged."""
 
     async def read() -> Sequence[Metric]:
-        info = await bus.js.consumer_info(stream, consumer)
-        family = GaugeMetricFamily("queue_messages", "Messages that are not done with.", labels=("stream", "what"))
-        family.add_metric((stream, "waiting"), info.num_pending or 0)
-        family.add_metric((stream, "unacknowledged"), info.num_ack_pending or 0)
+        family = GaugeMetricFamily("queue_messages", "Messages that are not done with.", labels=("stream", "consumer", "what"))
+        for stream in streams:
+            for info in await bus.js.consumers_info(stream):
+                family.add_metric((stream, info.name, "waiting"), info.num_pending or 0)
+                family.add_metric((stream, info.name, "unacknowledged"), info.num_ack_pending or 0)
         return (family,)
 
     return read

@@ -73,11 +73,14 @@ def worker() -> None:
 
 
 @app.command()
-def agent() -> None:
+def agent(
+    enrol: Annotated[str | None, typer.Option(help="A one-time enrolment token, at the first start.")] = None,
+    api: Annotated[str | None, typer.Option(help="Where the api is, e.g. https://cloud.example.org.")] = None,
+) -> None:
     """Run the agent of a cluster."""
     from groundplane.processes.agent import run  # noqa: PLC0415  # each process loads only its own
 
-    _serve(run)
+    _serve(lambda settings: run(settings, token=enrol, api_url=api))
 
 
 @keys.command("rotate")

@@ -3,14 +3,17 @@
 Runs before the other processes, each time; what is there already is left as it is.
 """
 
+import asyncio
 import os
 from pathlib import Path
 from uuid import UUID
 
+import nats.errors
 import psutil
 from pydantic import BaseModel
 
 from groundplane.contracts.tasks import (
+    LEASE_SECONDS,
     LEASES_BUCKET,
     REPORTS_STREAM,
     REPORTS_SUBJECTS,
@@ -18,31 +21,31 @@ from groundplane.contracts.tasks import (
     TASKS_SUBJECTS,
     Stop,
     Task,
-    task_consumer,
-    task_filter,
 )
+from groundplane.controlplane.fleet import enrolment
+from groundplane.controlplane.fleet.accounts import AccountKeeper, BusKeys, ConsumerKeeper, credentials_file
 from groundplane.controlplane.fleet.agent import AGENT, AgentSpec
 from groundplane.controlplane.fleet.cluster import CLUSTER, ClusterSpec
 from groundplane.controlplane.fleet.host import HOST, HostSpec
 from groundplane.controlplane.fleet.pool import POOL, PoolSpec
 from groundplane.controlplane.fleet.provider import PROVIDER, ProviderSpec
-from groundplane.controlplane.identity import FIRST_ADMINISTRATOR, Tokens, ensure_first_administrator
+from groundplane.controlplane.identity import FIRST_ADMINISTRATOR, ensure_first_administrator
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.schema.migrate import migrate as migrate_schema
+from groundplane.dataplane.agent.enrolment import AgentFolder
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database, Tx
 from groundplane.kernel.settings import Settings
-from groundplane.processes.agent import AgentConfiguration, ServedHost, write_configuration
 from groundplane.processes.catalog import build_platform
 
 CLUSTER_NAME = "local"
 AGENT_NAME = "agent-1"
 POOL_NAME = "default"
-AGENT_TOKEN_SECONDS = 365 * 86_400
-LEASE_SECONDS = 10.0
-TASK_ACK_SECONDS = 12.0
+ENROLMENT_SECONDS = 30 * 86_400
+"""How long the local agent's enrolment token is good: it lies on this machine, and is used at the agent's first start."""
+BUS_SECONDS = 30.0
 WORKER_CONSUMER = "worker"
 SIMULATED_VCPUS, SIMULATED_MEMORY_MIB, SIMULATED_GIB = 64, 262_144, 4_096
 OVERCOMMIT_VCPUS = 8
@@ -50,19 +53,30 @@ RESERVED_MEMORY_MIB = 4_096
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring everything to where the processes can start."""
+    """Bring everything to where the processes can start. Ends with a sentence if NATS lets nobody in within BUS_SECONDS."""
     url = settings.database_url.get_secret_value()
     await migrate_schema(url)
     database = await Database.connect(url, size=2)
-    bus = await Bus.connect(settings.nats_url.get_secret_value(), "migrate")
+    bus = await _connect(settings, "migrate", settings.nats_credentials)
     try:
         await _keep_first_administrator(settings, database)
-        configuration = await _furnish(settings, database)
-        write_configuration(settings, configuration)
-        await _lay_bus(bus, configuration.cluster_id)
+        await _furnish(settings, database)
+        await _lay_bus(bus, database)
+        await _tell_accounts(settings, database)
     finally:
         await bus.close()
         await database.close()
+
+
+async def _connect(settings: Settings, name: str, credentials: Path | None) -> Bus:
+    try:
+        async with asyncio.timeout(BUS_SECONDS):
+            return await Bus.connect(settings.nats_url.get_secret_value(), name, credentials=credentials)
+    except (TimeoutError, nats.errors.Error) as error:
+        raise SystemExit(
+            f"NATS did not let us in within {BUS_SECONDS:g} s ({error!r}; what it said is above). See whether it runs, and "
+            "what GROUNDPLANE_NATS_URL and GROUNDPLANE_NATS_CREDENTIALS say."
+        ) from error
 
 
 async def _keep_first_administrator(settings: Settings, database: Database) -> None:
@@ -87,18 +101,25 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-async def _furnish(settings: Settings, database: Database) -> AgentConfiguration:
+async def _furnish(settings: Settings, database: Database) -> None:
     manager = build_platform(settings, Nowhere()).manager
     async with database.transaction() as tx:
-        cluster_id = await _keep(tx, manager, CLUSTER, CLUSTER_NAME, ClusterSpec())
+        await _keep(tx, manager, CLUSTER, CLUSTER_NAME, ClusterSpec())
         for service, driver in _drivers(settings).items():
             request = ProviderSpec.model_validate({"cluster": CLUSTER_NAME, "service": service, "driver": driver})
             await _keep(tx, manager, PROVIDER, f"{CLUSTER_NAME}-{service}", request)
         agent_id = await _keep(tx, manager, AGENT, AGENT_NAME, AgentSpec(cluster=CLUSTER_NAME))
-        hosts = [await _keep_host(tx, manager, settings, number) for number in range(1, _host_count(settings) + 1)]
-    tokens = Tokens.from_directory(settings.key_directory)
-    _write_private(settings.agent_token_file, tokens.issue_agent(agent_id, cluster_id, AGENT_TOKEN_SECONDS))
-    return AgentConfiguration(agent_id=agent_id, cluster_id=cluster_id, hosts=tuple(hosts))
+        for number in range(1, _host_count(settings) + 1):
+            await _keep_host(tx, manager, settings, number)
+        await _invite(tx, AgentFolder(settings.agent_directory), agent_id)
+
+
+async def _invite(tx: Tx, folder: AgentFolder, agent_id: UUID) -> None:
+    """Let this machine's agent enrol itself, unless it has: one that was revoked waits for an operator's own invitation."""
+    key = folder.key()
+    if key is None or not await enrolment.is_known(tx, key.public):
+        token, _ = await enrolment.invite(tx, agent_id, seconds=ENROLMENT_SECONDS)
+        folder.invite(token)  # before the commit: a token that is not good yet is tried again
 
 
 class Nowhere:
@@ -123,12 +144,11 @@ def _host_count(settings: Settings) -> int:
     return settings.simulated_hosts if settings.data_plane == "simulated" else 1
 
 
-async def _keep_host(tx: Tx, manager: ResourceManager, settings: Settings, number: int) -> ServedHost:
+async def _keep_host(tx: Tx, manager: ResourceManager, settings: Settings, number: int) -> None:
     vcpus, memory_mib, gib = _capacity(settings)
     name = f"host-{number}"
-    host_id = await _keep(tx, manager, HOST, name, HostSpec(cluster=CLUSTER_NAME, vcpus=vcpus, memory_mib=memory_mib))
+    await _keep(tx, manager, HOST, name, HostSpec(cluster=CLUSTER_NAME, vcpus=vcpus, memory_mib=memory_mib))
     await _keep(tx, manager, POOL, f"{name}-{POOL_NAME}", PoolSpec(host=name, engine_name=POOL_NAME, gib=gib))
-    return ServedHost(id=host_id, name=name, vcpus=vcpus, memory_mib=memory_mib)
 
 
 def _capacity(settings: Settings) -> tuple[int, int, int]:
@@ -151,11 +171,21 @@ async def _keep(tx: Tx, manager: ResourceManager, kind: Kind, name: str, request
     return outcome.resource.id
 
 
-async def _lay_bus(bus: Bus, cluster_id: UUID) -> None:
+async def _lay_bus(bus: Bus, database: Database) -> None:
     await bus.ensure_stream(TASKS_STREAM, TASKS_SUBJECTS)
     await bus.ensure_stream(REPORTS_STREAM, REPORTS_SUBJECTS)
-    await bus.ensure_consumer(
-        TASKS_STREAM, task_consumer(cluster_id), task_filter(cluster_id), ack_wait_seconds=TASK_ACK_SECONDS
-    )
+    await ConsumerKeeper(database, bus).make()
     await bus.ensure_consumer(REPORTS_STREAM, WORKER_CONSUMER, REPORTS_SUBJECTS, max_ack_pending=4096)
     await bus.ensure_bucket(LEASES_BUCKET, LEASE_SECONDS)
+
+
+async def _tell_accounts(settings: Settings, database: Database) -> None:
+    """Let the nats-server know the clusters' accounts before their agents come."""
+    keys = BusKeys.issuing(settings)
+    if keys is None:
+        return
+    system = await _connect(settings, "migrate", credentials_file(settings.key_directory, "system"))
+    try:
+        await AccountKeeper(keys, database, system, settings.agent_credential_seconds).tell()
+    finally:
+        await system.close()

@@ -40,7 +40,7 @@ def compose(layout: Layout, installation: Installation) -> Composition:
     """
     parts: list[Part] = []
     base: list[str] = []
-    nats_port = None
+    nats_port, credentials = None, dict[str, str]()
     if not (database_url := os.environ.get("GROUNDPLANE_DATABASE_URL", "")):
         postgres = Postgres(layout)
         parts.append(postgres.service())
@@ -51,6 +51,7 @@ def compose(layout: Layout, installation: Installation) -> Composition:
         parts.append(nats.service())
         base.append("nats")
         nats_url, nats_port = nats.url, nats.port
+        credentials = {process: str(nats.credentials(process)) for process in ("api", "worker", "migrate")}
     plane = DataPlane(layout, HOST) if installation.data_plane == "local" else None
     if plane is not None:
         parts += plane.parts()
@@ -69,7 +70,7 @@ def compose(layout: Layout, installation: Installation) -> Composition:
         **(plane.addresses() if plane is not None else {}),
     )
     agent_needs = tuple(part.name for part in parts if part.plane == "data")
-    parts += control_services(layout, endpoints, tuple(base), agent_needs)
+    parts += control_services(layout, endpoints, tuple(base), agent_needs, credentials)
     return Composition(tuple(parts), endpoints)
 
 
@@ -84,8 +85,17 @@ def _metrics_address(before: str) -> str:
     return before if port and port_is_free(port) else f"http://127.0.0.1:{free_port()}/metrics"
 
 
-def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...], agent_needs: tuple[str, ...]) -> list[Part]:
-    """Declare migrations, api, worker and agent; the agent is not told where the database is."""
+def control_services(
+    layout: Layout,
+    endpoints: Endpoints,
+    base: tuple[str, ...],
+    agent_needs: tuple[str, ...],
+    nats_credentials: Mapping[str, str],
+) -> list[Part]:
+    """Declare migrations, api, worker and agent; the agent is not told where the database is.
+
+    `nats_credentials` are the files by process; with a NATS that was there already, it is what the environment says.
+    """
     port = int(endpoints.api.rsplit(":", 1)[1])
     common = {
         **os.environ,
@@ -98,7 +108,10 @@ def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...]
     }
     common.pop("GROUNDPLANE_DATABASE_URL", None)
     common.pop("PYTHONDONTWRITEBYTECODE", None)  # each start would compile everything that changed since the last set-up
-    with_database = {**common, "GROUNDPLANE_DATABASE_URL": endpoints.database_url}
+
+    def with_database(process: str) -> dict[str, str]:
+        own = {"GROUNDPLANE_NATS_CREDENTIALS": nats_credentials[process]} if nats_credentials else {}
+        return {**common, **own, "GROUNDPLANE_DATABASE_URL": endpoints.database_url}
 
     def metrics(name: str) -> dict[str, str]:
         port = urlsplit(endpoints.metrics.get(name, "")).port
@@ -114,14 +127,14 @@ def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...]
         return await http_status(port, "/readyz") == 200
 
     return [
-        Step("migrate", _logged(layout, "migrate", _python("migrate"), with_database), needs=base),
+        Step("migrate", _logged(layout, "migrate", _python("migrate"), with_database("migrate")), needs=base),
         Service(
-            "api", _python("api"), api_ready, needs=("migrate",), env=with_database | metrics("api"),
+            "api", _python("api"), api_ready, needs=("migrate",), env=with_database("api") | metrics("api"),
             prepare=port_unclaimed, stop_seconds=15,
         ),
         Service(
             "worker", _python("worker"), _wrote_pid(layout.ready("worker")), needs=("migrate",),
-            env=with_database | metrics("worker"), stop_seconds=15,
+            env=with_database("worker") | metrics("worker"), stop_seconds=15,
         ),
         Service(
             "agent", _python("agent"), _wrote_pid(layout.ready("agent")), needs=("migrate", *agent_needs),

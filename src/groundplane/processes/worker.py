@@ -11,8 +11,9 @@ from typing import Any
 import structlog
 from nats.aio.msg import Msg
 
-from groundplane.contracts.tasks import REPORTS_STREAM
-from groundplane.controlplane.jobs.dispatcher import Inbox, run_due
+from groundplane.contracts.tasks import REPORTS_STREAM, TASKS_STREAM, reporting_cluster
+from groundplane.controlplane.fleet.accounts import AccountKeeper, BusKeys, ConsumerKeeper, credentials_file
+from groundplane.controlplane.jobs.dispatcher import Inbox, Said, run_due
 from groundplane.controlplane.reconciler.purge import purge_for_ever
 from groundplane.controlplane.reconciler.reconciler import Reconciler
 from groundplane.controlplane.traces import keep_partitions_for_ever
@@ -37,7 +38,12 @@ async def run(settings: Settings) -> None:
     """Serve until SIGTERM."""
     configure_logging("worker", level=settings.log_level)
     database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
-    bus = await Bus.connect(settings.nats_url.get_secret_value(), "worker")
+    url = settings.nats_url.get_secret_value()
+    bus = await Bus.connect(url, "worker", credentials=settings.nats_credentials)
+    keys = BusKeys.issuing(settings)
+    system: Bus | None = None
+    if keys is not None:
+        system = await Bus.connect(url, "worker", credentials=credentials_file(settings.key_directory, "system"))
     platform = build_platform(settings, BusOutbox(bus))
     reconciler = Reconciler(platform.manager.kinds, platform.manager)
     inbox = Inbox(database, platform.engine, reconciler.observe)
@@ -50,8 +56,10 @@ async def run(settings: Settings) -> None:
         reconciler.run(database, bus, look_seconds=settings.look_seconds),
         purge_for_ever(database, window=timedelta(days=settings.project_undo_days)),
         keep_partitions_for_ever(database),
+        ConsumerKeeper(database, bus).run(),
+        *([AccountKeeper(keys, database, system, settings.agent_credential_seconds).run()] if keys and system else []),
     )
-    readings = (database_figures(database), queue_figures(bus, REPORTS_STREAM, WORKER_CONSUMER))
+    readings = (database_figures(database), queue_figures(bus, REPORTS_STREAM, TASKS_STREAM))
     told: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
     say_ready(settings, "worker")
     try:
@@ -64,7 +72,9 @@ async def run(settings: Settings) -> None:
                 loops.cancel()
                 await asyncio.gather(loops, return_exceptions=True)
     finally:
-        await bus.close()
+        for each in (bus, system):
+            if each is not None:
+                await each.close()
         await database.close()
 
 
@@ -84,7 +94,7 @@ async def receive(bus: Bus, inbox: Inbox) -> None:
 async def _apply(inbox: Inbox, messages: Sequence[Msg]) -> None:
     MESSAGES_RECEIVED.inc(len(messages))
     try:
-        await inbox.apply([message.data for message in messages])
+        await inbox.apply([Said(message.data, reporting_cluster(message.subject)) for message in messages])
     except RetryableDatabaseError as error:
         log.warning("worker.database", error=repr(error))
         await asyncio.sleep(0.5)

@@ -15,6 +15,7 @@ from tests.controlplane.gateway.conftest import Api, Json
 from tests.controlplane.kinds.scenarios import PREPARATIONS, nothing
 
 from groundplane.contracts.faults import Fault
+from groundplane.controlplane.fleet.agent import AGENT
 from groundplane.controlplane.gateway.kinds import scope_path
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.storage.image import IMAGE
@@ -289,6 +290,7 @@ _GROUPS = "/api/common/v1/organizations/{organization_id}/groups"
 _SERVICE_ACCOUNTS = "/api/common/v1/organizations/{organization_id}/service-accounts"
 _INVITATIONS = "/api/common/v1/organizations/{organization_id}/invitations"
 _RULES = "/api/ops/v1/traffic-rules"
+_AGENTS = "/api/ops/v1/agents"
 _RULE: Json = {"action": "pause", "reason": "Maintenance."}
 _IMAGES = "/api/tenant/v1/projects/{project_id}/images"
 
@@ -371,6 +373,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("POST", _RULES, _soon, _RULE | {"expires_at": "{expires_at}"}),
     Mutation("PATCH", f"{_RULES}/{{rule_id}}", _rule, {"reason": "Still maintenance."}),
     Mutation("DELETE", f"{_RULES}/{{rule_id}}", _rule),
+    Mutation("POST", f"{_AGENTS}/{{reference}}/enrolment", _after(AGENT), {"expires_in": 600}),
+    Mutation("POST", f"{_AGENTS}/{{reference}}/revoke", _after(AGENT)),
     Mutation("POST", _USERS, _nothing, {"email": "ann@example.org", "name": "Ann", "password": "correct horse battery"}),
     Mutation("POST", f"{_USERS}/{{user_id}}/disable", _user),
     Mutation("POST", _BINDINGS, _user, {"user": "{user_id}", "role": "admin"}),

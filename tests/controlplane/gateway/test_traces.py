@@ -9,6 +9,7 @@ from tests.controlplane.gateway.conftest import Api, Json
 from groundplane.contracts.faults import Fault
 from groundplane.contracts.reports import Report, SpanRecord
 from groundplane.contracts.tasks import Task
+from groundplane.controlplane.jobs.dispatcher import Said
 from groundplane.controlplane.traces import SpanWriter
 from groundplane.kernel.ids import new_id
 from groundplane.kernel.telemetry import Local, Span, configure_tracing
@@ -162,6 +163,6 @@ async def test_spans_that_make_no_sense_are_dropped_and_the_report_is_not(api: A
     task = api.cloud.tasks.pop()
     report = (await api.cloud.carry_out(task)).model_dump(mode="json") | {"spans": [{"span_id": "no", "name": 7}]}
     assert Report.model_validate(report).spans == ()
-    await api.cloud.inbox.apply([Report.model_validate(report).model_dump_json().encode()])
+    await api.cloud.inbox.apply([Said(Report.model_validate(report).model_dump_json().encode(), task.cluster_id)])
     assert (await api.get("/networks/lan"))["status"] == "active"
     assert (await _trace(api, network["job"]))["spans"]

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from nats.aio.msg import Msg
+from tests.controlplane.gateway_frame.enrolled import agent_headers
 
 from groundplane.contracts.tasks import ConsoleRead, read_subject
 from groundplane.controlplane.gateway import console
@@ -17,10 +18,6 @@ from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.resources.kind import Draft
 from groundplane.kernel.ids import new_id
 from groundplane.kernel.settings import Settings
-
-
-def _headers(services: Services, cluster_id: UUID) -> dict[str, str]:
-    return {"Authorization": f"Bearer {services.tokens.issue_agent(new_id(), cluster_id, 60)}"}
 
 
 async def _vm_with_secret(services: Services, cluster_id: UUID, plain: bytes) -> UUID:
@@ -40,24 +37,25 @@ async def test_an_agent_reads_secrets_of_its_own_cluster_alone(client: httpx.Asy
     mine, other = new_id(), new_id()
     secret_id = await _vm_with_secret(services, mine, b"#!/bin/sh\necho hello\n")
     path = f"/api/agent/v1/secrets/{secret_id}"
-    answer = await client.get(path, headers=_headers(services, mine))
+    mine_headers, other_headers = [await agent_headers(services, cluster_id) for cluster_id in (mine, other)]
+    answer = await client.get(path, headers=mine_headers)
     assert (answer.status_code, answer.content) == (200, b"#!/bin/sh\necho hello\n")
     assert answer.headers["cache-control"] == "no-store"
-    assert (await client.get(path, headers=_headers(services, other))).status_code == 404
-    assert (await client.get(f"/api/agent/v1/secrets/{new_id()}", headers=_headers(services, mine))).status_code == 404
-    assert (await client.get("/api/agent/v1/secrets/x", headers=_headers(services, mine))).status_code == 422
+    assert (await client.get(path, headers=other_headers)).status_code == 404
+    assert (await client.get(f"/api/agent/v1/secrets/{new_id()}", headers=mine_headers)).status_code == 404
+    assert (await client.get("/api/agent/v1/secrets/x", headers=mine_headers)).status_code == 422
     assert (await client.get(path)).status_code == 401
 
 
 class Agent:
     """Answers console reads of one cluster over real HTTP, as told."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, cluster_id: UUID, headers: dict[str, str]) -> None:
         self.services = services
-        self.cluster_id = new_id()
+        self.cluster_id = cluster_id
         self.asks: list[ConsoleRead] = []
         self.statuses: list[int] = []
-        self.headers = _headers(services, self.cluster_id)
+        self.headers = headers
         self.content: bytes | AsyncIterator[bytes] = b""
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -80,7 +78,8 @@ class Agent:
 async def agent(services: Services, server: str) -> AsyncIterator[Agent]:
     host, port = server.removeprefix("http://").split(":")
     settings = Settings(data_dir=services.settings.data_dir, api_host=host, api_port=int(port))
-    agent = Agent(replace(services, settings=settings))
+    cluster_id = new_id()
+    agent = Agent(replace(services, settings=settings), cluster_id, await agent_headers(services, cluster_id))
     subscription = await services.bus.nats.subscribe(read_subject(agent.cluster_id), cb=agent.on_read)
     yield agent
     await subscription.unsubscribe()
@@ -151,9 +150,9 @@ async def test_an_answer_is_taken_once_and_only_from_its_cluster(client: httpx.A
     cluster_id = new_id()
     token, waiting, receiver = services.answers.open(cluster_id, 100)
     path = f"/api/agent/v1/answers/{token}"
-    assert (await client.post(path, content=b"forged", headers=_headers(services, new_id()))).status_code == 404
+    assert (await client.post(path, content=b"forged", headers=await agent_headers(services, new_id()))).status_code == 404
     assert not waiting.begun.done()
-    assert (await client.post(path, content=b"true", headers=_headers(services, cluster_id))).status_code == 204
+    assert (await client.post(path, content=b"true", headers=await agent_headers(services, cluster_id))).status_code == 204
     assert await receiver.receive() == b"true"
-    assert (await client.post(path, content=b"again", headers=_headers(services, cluster_id))).status_code == 404
+    assert (await client.post(path, content=b"again", headers=await agent_headers(services, cluster_id))).status_code == 404
     receiver.close()

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 from tests.controlplane.gateway_frame.conftest import MakeUser, Somebody, Tenant
+from tests.controlplane.gateway_frame.enrolled import agent_headers
 
 from groundplane.controlplane.audit import page
 from groundplane.controlplane.gateway.images import collect_garbage
@@ -79,9 +80,7 @@ async def test_an_upload_lies_whole_in_the_store_and_agents_get_it(
     assert (event.action, event.outcome, event.project_id) == ("storage.image.create", "allowed", tenant.project_id)
 
     cluster_id, stranger_id = new_id(), new_id()
-    agent, stranger = (
-        {"Authorization": f"Bearer {services.tokens.issue_agent(new_id(), each, 60)}"} for each in (cluster_id, stranger_id)
-    )
+    agent, stranger = [await agent_headers(services, each) for each in (cluster_id, stranger_id)]
     assert (await client.get(f"/api/agent/v1/images/{image_id}", headers=agent)).status_code == 404
     await _need(services, image_id, cluster_id)
     assert (await client.get(f"/api/agent/v1/images/{image_id}", headers=stranger)).status_code == 404

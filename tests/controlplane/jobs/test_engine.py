@@ -328,7 +328,7 @@ async def test_a_running_job_finishes_on_the_version_that_it_began_with(cloud: C
 async def test_a_message_that_cannot_be_applied_is_set_aside_and_holds_up_nobody(cloud: Cloud) -> None:
     job, task = await _network(cloud)
     good = (await cloud.carry_out(task)).model_dump_json().encode()
-    await cloud.inbox.apply([b"not json", b'{"type": "nonsense"}', good])
+    await cloud.hear(b"not json", b'{"type": "nonsense"}', good)
     assert (await cloud.job(job.id)).state == "SUCCEEDED"
     rows = await cloud.fetch("SELECT message, error FROM report_set_aside ORDER BY id")
     assert [row["message"]["text"] for row in rows] == ["not json", '{"type": "nonsense"}']

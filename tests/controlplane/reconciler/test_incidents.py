@@ -89,7 +89,7 @@ async def test_a_job_that_nobody_ends(cloud: Cloud) -> None:
 
 
 async def test_a_message_that_could_not_be_applied(cloud: Cloud) -> None:
-    await cloud.inbox.apply([b"what is this"])
+    await cloud.hear(b"what is this")
     assert await cloud.incidents() == {"report_set_aside"}
     await cloud.execute("DELETE FROM report_set_aside")
     assert await cloud.incidents() == set()
@@ -164,7 +164,7 @@ async def test_drift_is_listed_by_project_newest_first_in_pages(cloud: Cloud) ->
 
 
 async def test_incidents_are_listed_newest_first_in_pages(cloud: Cloud) -> None:
-    await cloud.inbox.apply([b"one", b"two"])
+    await cloud.hear(b"one", b"two")
     await cloud.incidents()
     async with cloud.database.transaction() as tx:
         (newest,) = await incident_page(tx, limit=1)

@@ -14,7 +14,7 @@ from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 async def test_a_message_that_is_none_holds_up_nobody(cloud: Cloud, payload: bytes) -> None:
     network = (await cloud.make(NETWORK, NetworkSpec())).resource
     report = await cloud.carry_out(cloud.tasks.pop(0))
-    await cloud.inbox.apply([payload, report.model_dump_json().encode()])
+    await cloud.hear(payload, report.model_dump_json().encode())
     assert (await cloud.resource(network.id)).status == "active"
     assert await cloud.value("SELECT count(*) FROM report_set_aside") == 1
 
@@ -25,6 +25,6 @@ async def test_an_observation_that_the_database_cannot_hold(cloud: Cloud) -> Non
     report = await cloud.carry_out(cloud.tasks.pop(0))
     text = json.loads(report.model_dump_json())
     text["states"][0]["observed"] = {"name": "a\u0000b"}
-    await cloud.inbox.apply([json.dumps(text).encode()])
+    await cloud.hear(json.dumps(text).encode())
     assert await cloud.value("SELECT count(*) FROM report_set_aside") == 1
     assert (await cloud.last_job(network.id)).ended_at is None

@@ -12,14 +12,13 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import psutil
-from tests.dataplane.agent.server import NatsServer
+from tests.dataplane.agent.guarded import GuardedServer
 from tests.dataplane.agent.world import World
 from tests.dataplane.conformance.rigs import Library, Permit, machine, subnet_on
 
 from groundplane.contracts.specs import Disk, NetworkSpec, Nic, PortSpec, SubnetSpec, VolumeSpec
 from groundplane.contracts.tasks import Ensure, Operation
 from groundplane.dataplane.providers.simulated import SimulatedEngine, SimulatedNetwork, SimulatedStorage
-from groundplane.kernel.bus import Bus
 
 HOSTS = 10
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -29,9 +28,9 @@ AT_ONCE = 256
 async def main(kind: str, count: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="gp-cost-", ignore_cleanup_errors=True) as home:
-        server = NatsServer(Path(home))
+        server = GuardedServer(Path(home))
         server.start()
-        bus = await Bus.connect(server.url, "control-plane")
+        bus = await server.connect_all_mighty()
         path = Path(home) / "engine.sqlite"
         world = World(server, bus, path, SimulatedEngine(path), host_ids=[uuid4() for _ in range(HOSTS)])
         await world.open()

@@ -24,11 +24,16 @@ class NatsServer:
         """Where it listens."""
         return f"nats://127.0.0.1:{self._port}"
 
+    def arguments(self) -> list[str]:
+        """More of the command line."""
+        return []
+
     def start(self) -> None:
         """Start and wait until it accepts connections."""
         argv = ["setpriv", "--pdeathsig=KILL", str(nats_binary()), "-a", "127.0.0.1", "-p", str(self._port)]
         with (self._home / "nats.log").open("ab") as output:
-            self._process = subprocess.Popen([*argv, "-js", "-sd", str(self._home / "nats")], stdout=output, stderr=output)
+            argv += ["-js", "-sd", str(self._home / "nats"), *self.arguments()]
+            self._process = subprocess.Popen(argv, stdout=output, stderr=output)
         deadline = time.monotonic() + 10
         while True:
             try:

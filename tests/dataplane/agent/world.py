@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from nats.aio.msg import Msg
-from tests.dataplane.agent.server import NatsServer
+from tests.dataplane.agent.guarded import GuardedServer
 
 from groundplane.contracts.reports import MESSAGE, Bundle, Heartbeat, InventoryChunk, Report, Sighting
 from groundplane.contracts.specs import VolumeSpec
@@ -37,6 +37,7 @@ from groundplane.contracts.tasks import (
 from groundplane.dataplane.agent import Agent, AgentIdentity, ApiChannel, Drivers, HostDrivers
 from groundplane.dataplane.providers.simulated import SimulatedCompute, SimulatedEngine, SimulatedNetwork, SimulatedStorage
 from groundplane.kernel.bus import Bus
+from groundplane.kernel.nats_tokens import Nkey
 
 LEASE_SECONDS = 4.0
 ACK_WAIT_SECONDS = 6.0
@@ -84,7 +85,7 @@ class RunningAgent:
 class World:
     """A cluster with some hosts."""
 
-    server: NatsServer
+    server: GuardedServer
     bus: Bus
     engine_path: Path
     engine: SimulatedEngine
@@ -96,6 +97,7 @@ class World:
 
     async def open(self) -> None:
         """Make what the control plane makes, and listen to reports."""
+        await self.server.tell(self.cluster_id)
         await self.bus.ensure_stream(TASKS_STREAM, TASKS_SUBJECTS)
         await self.bus.ensure_stream(REPORTS_STREAM, REPORTS_SUBJECTS)
         name, subject = task_consumer(self.cluster_id), task_filter(self.cluster_id)
@@ -114,6 +116,10 @@ class World:
             await running.bus.close()
             await running.channel.close()
         self.engine.close()
+
+    async def connect(self, agent_id: UUID) -> Bus:
+        """The connection of an agent of the cluster."""
+        return await self.server.connect_agent(agent_id, self.cluster_id)
 
     async def start_agent(
         self,
@@ -134,6 +140,7 @@ class World:
             agent_id=uuid4(),
             version="test",
             lease_group=lease_group,
+            lease_seconds=LEASE_SECONDS,
             in_flight=in_flight,
             in_flight_per_host=in_flight_per_host,
             in_flight_of_network=in_flight_of_network,
@@ -141,7 +148,7 @@ class World:
             progress_seconds=progress_seconds,
             drain_seconds=drain_seconds,
         )
-        bus = await Bus.connect(self.server.url, "agent")
+        bus = await self.connect(identity.agent_id)
         drivers = drivers or drivers_on(self.engine, self.cluster_id, self.host_ids)
         channel = channel or no_channel()
         agent = Agent(identity, bus=bus, channel=channel, drivers=drivers)
@@ -151,8 +158,11 @@ class World:
 
     def start_process(self) -> "subprocess.Popen[str]":
         """Start an agent in a process of its own; it ends gently upon SIGTERM."""
+        agent_id = uuid4()
         told = {
             "url": self.server.url,
+            "agent": str(agent_id),
+            "credentials": str(self.server.agent_file(agent_id, self.cluster_id, Nkey.generate("user"))),
             "engine": str(self.engine_path),
             "cluster": str(self.cluster_id),
             "hosts": [str(host_id) for host_id in self.host_ids],

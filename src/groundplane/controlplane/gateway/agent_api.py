@@ -3,10 +3,11 @@
 import sys
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import FileResponse
 
 from groundplane.controlplane.audit import AuditEntry, record
+from groundplane.controlplane.fleet.enrolment import require_enrolled
 from groundplane.controlplane.gateway.auth import current_actor, current_claims
 from groundplane.controlplane.gateway.console import deliver
 from groundplane.controlplane.gateway.middleware import allow_body
@@ -39,9 +40,15 @@ def _record_refusal(tx: Tx, request: Request, secret_id: UUID, found: Sealed | N
 
 
 def agent_router(services: Services) -> APIRouter:
-    """What agents dial for themselves. Ids are plain UUIDs here."""
-    router = APIRouter()
+    """What agents dial for themselves. Ids are plain UUIDs here. Each request asks whether the agent is still enrolled."""
+
+    async def enrolled(request: Request) -> None:
+        claims = current_claims(request)
+        async with services.database.transaction() as tx:
+            await require_enrolled(tx, claims.subject, claims.issued_at)
+
     store = SecretStore(services.secret_box)
+    router = APIRouter(dependencies=[Depends(enrolled)])
 
     @router.get("/images/{image_id}")
     async def image(request: Request, image_id: UUID) -> Response:

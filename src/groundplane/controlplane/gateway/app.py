@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
+from groundplane.contracts.enrolment import ENROL_PATH, RENEW_PATH
 from groundplane.controlplane.gateway import dryrun, idempotency
 from groundplane.controlplane.gateway.auth import Authentication
 from groundplane.controlplane.gateway.docs import add_docs, docs_index
@@ -84,7 +85,7 @@ def public_app(api: PublicApi, routers: Sequence[APIRouter], services: Services)
 
 def _agents_app(routers: Sequence[APIRouter], services: Services) -> FastAPI:
     app = FastAPI(title="Groundplane agents", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    return _finish(app, routers, services, audience="agent", open_paths=())
+    return _finish(app, routers, services, audience="agent", open_paths=(ENROL_PATH, RENEW_PATH))
 
 
 def _finish(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from groundplane.controlplane.fleet.accounts import BusKeys
 from groundplane.controlplane.gateway.blobs import BlobStore
 from groundplane.controlplane.gateway.console import Answers
 from groundplane.controlplane.identity import ApiKeys, Revocations, Tokens
@@ -17,7 +18,10 @@ from groundplane.kernel.settings import Settings
 @dataclass(frozen=True)
 class Services:
     """The parts of one api process. `answers` are what its own requests wait for from agents; `revocations`
-    and `api_keys` what it knows of credentials."""
+    and `api_keys` what it knows of credentials.
+
+    `bus_keys` sign the agents' credentials for the bus; None where somebody else issues those.
+    """
 
     settings: Settings
     database: Database
@@ -26,6 +30,7 @@ class Services:
     secret_box: SecretBox
     blobs: BlobStore
     manager: ResourceManager
+    bus_keys: BusKeys | None = None
     answers: Answers = field(default_factory=Answers)
     revocations: Revocations = field(default_factory=Revocations)
     api_keys: ApiKeys = field(default_factory=ApiKeys)

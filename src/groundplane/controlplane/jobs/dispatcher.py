@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+from uuid import UUID
 
 import structlog
 
 from groundplane.contracts.reports import MESSAGE, Bundle, Heartbeat, InventoryChunk, Report, Sighting
+from groundplane.contracts.tasks import NETWORK_SCOPE
 from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.jobs import traffic
 from groundplane.controlplane.jobs.engine import Engine
@@ -98,6 +100,18 @@ Observation = Sighting | InventoryChunk | Heartbeat
 Handler = Callable[[Tx, Sequence[Observation]], Awaitable[None]]
 
 
+class ForeignReportError(Exception):
+    """An agent spoke of what is not its cluster's."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message as it came from the agents of `cluster_id`, which the bus vouches for; None if from nobody's."""
+
+    payload: bytes
+    cluster_id: UUID | None
+
+
 @dataclass(frozen=True)
 class Inbox:
     """Applies the agents' messages: reports to jobs, all else to `observe`. One that cannot be applied is set aside."""
@@ -106,20 +120,19 @@ class Inbox:
     engine: Engine
     observe: Handler
 
-    async def apply(self, payloads: Sequence[bytes]) -> None:
+    async def apply(self, messages: Sequence[Said]) -> None:
         """All messages. Raises only if they must come again; what was applied then does no harm.
 
         Reports come first, since what is observed is news to them; each sort is applied together in one transaction.
-        Should one of them break it, each gets a transaction of its own.
+        Should one of them break it, each gets a transaction of its own. What agents say of another cluster is set aside.
         """
         reports: list[tuple[bytes, Report]] = []
         others: list[tuple[bytes, Observation]] = []
-        for payload in payloads:
-            for message in await self._read(payload):
-                if isinstance(message, Report):
-                    reports.append((payload, message))
-                else:
-                    others.append((payload, message))
+        for payload, message in await self._own([(said, message) for said in messages for message in await self._read(said)]):
+            if isinstance(message, Report):
+                reports.append((payload, message))
+            else:
+                others.append((payload, message))
         await self._together(reports, self.engine.report)
         await self._together(others, self.observe)
 
@@ -139,13 +152,29 @@ class Inbox:
             for each in messages:
                 await self._together([each], work)
 
-    async def _read(self, payload: bytes) -> Sequence[Report | Observation]:
+    async def _read(self, said: Said) -> Sequence[Report | Observation]:
         try:
-            message = MESSAGE.validate_json(payload)
+            message = MESSAGE.validate_json(said.payload)
         except ValueError as error:
-            await self._set_aside(payload, error)
+            await self._set_aside(said.payload, error)
             return ()
         return message.messages if isinstance(message, Bundle) else (message,)
+
+    async def _own(self, heard: Sequence[tuple[Said, M]]) -> Sequence[tuple[bytes, M]]:
+        """What is about the sender's own cluster, with its payload."""
+        spoken = [(said, message, _subjects(message)) for said, message in heard]
+        if not spoken:
+            return ()
+        async with self.database.transaction() as tx:
+            places = await _clusters(tx, {subject for _, _, subjects in spoken for subject in subjects})
+        own = []
+        for said, message, subjects in spoken:
+            named = {getattr(message, "cluster_id", said.cluster_id), *(places.get(each, said.cluster_id) for each in subjects)}
+            if said.cluster_id is not None and named == {said.cluster_id}:
+                own.append((said.payload, message))
+            else:
+                await self._set_aside(said.payload, ForeignReportError(f"sent by cluster {said.cluster_id}"))
+        return own
 
     async def _set_aside(self, payload: bytes, error: Exception) -> None:
         log.error("report.set_aside", exc_info=error)
@@ -155,3 +184,27 @@ class Inbox:
                 {"text": _storable(payload.decode(errors="replace")[:100_000])},
                 _storable(repr(error)),
             )
+
+
+def _subjects(message: object) -> set[UUID]:
+    """The jobs and resources that a message may change something of."""
+    match message:
+        case Report():
+            return {message.task_id, message.agent_id, *(state.id for state in message.states)}
+        case Sighting():
+            return {message.state.id}
+        case Heartbeat():
+            return {message.agent_id, *(host.host_id for host in message.hosts)}
+        case InventoryChunk():
+            return set() if message.scope == NETWORK_SCOPE else {UUID(message.scope)}
+    return set()
+
+
+async def _clusters(tx: Tx, ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+    """The cluster of each of these jobs and resources that is in one."""
+    rows = await tx.fetch(
+        """SELECT id, cluster_id FROM job WHERE id = ANY($1::uuid[]) AND cluster_id IS NOT NULL
+           UNION ALL SELECT id, cluster_id FROM resource WHERE id = ANY($1::uuid[]) AND cluster_id IS NOT NULL""",
+        list(ids),
+    )
+    return {row["id"]: row["cluster_id"] for row in rows}

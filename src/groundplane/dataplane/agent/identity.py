@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from groundplane.contracts.tasks import LEASE_SECONDS
 from groundplane.kernel.clock import Clock, system_clock
 
 
@@ -22,6 +23,7 @@ class AgentIdentity:
     agent_id: UUID
     version: str
     lease_group: str = "all"
+    lease_seconds: float = LEASE_SECONDS
     in_flight: int = 512
     in_flight_per_host: int = 32
     in_flight_of_network: int = 128

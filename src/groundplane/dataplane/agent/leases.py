@@ -26,6 +26,7 @@ from nats.js.kv import KeyValue
 from pydantic import BaseModel, ValidationError
 
 from groundplane.contracts.faults import transient
+from groundplane.contracts.rights import LEASES_PREFIX, LEASES_STREAM
 from groundplane.contracts.tasks import LEASES_BUCKET
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.kernel.ending import ending
@@ -70,7 +71,6 @@ class Lease:
     """The lease of a group. `run` takes and keeps it; `gained` and `lost` follow it, `check` guards each engine call."""
 
     def __init__(self, js: JetStreamContext, identity: AgentIdentity, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._js = js
         self._key = f"{identity.cluster_id}.{identity.lease_group}"
         self._clock = clock
         self._me = Holder(
@@ -81,8 +81,9 @@ class Lease:
             started_at=psutil.Process().create_time(),
         )
         self._value = self._me.model_dump_json().encode()
-        self._bucket: KeyValue | None = None
-        self._ttl = 0.0
+        # Made here, not asked for: an agent may read and write its cluster's keys, not look at the bucket.
+        self._bucket = KeyValue(LEASES_BUCKET, LEASES_STREAM, LEASES_PREFIX, js, direct=True)
+        self._ttl = identity.lease_seconds
         self._revision = 0
         self._held_until = 0.0
         self._gained = asyncio.Event()
@@ -124,7 +125,7 @@ class Lease:
         """Give the lease back, so that another agent can take it at once. Call it after `run` was cancelled."""
         revision, held = self._revision, self.held()
         self._forget()
-        if held and self._bucket is not None:
+        if held:
             try:
                 await asyncio.wait_for(self._bucket.delete(self._key, last=revision), CALL_SECONDS)
             except (nats.errors.Error, TimeoutError) as error:
@@ -145,15 +146,14 @@ class Lease:
             return False
 
     async def _take(self) -> bool:
-        bucket = await self._open()
         asked_at = self._clock()
-        entry = await self._entry(bucket)
+        entry = await self._entry()
         if entry is None:
-            self._hold(await bucket.create(self._key, self._value), asked_at)
+            self._hold(await self._bucket.create(self._key, self._value), asked_at)
             return True
         if not self._is_free(entry.value or b""):
             return False
-        self._hold(await bucket.update(self._key, self._value, last=entry.revision), asked_at)
+        self._hold(await self._bucket.update(self._key, self._value, last=entry.revision), asked_at)
         return True
 
     def _is_free(self, value: bytes) -> bool:
@@ -181,32 +181,22 @@ class Lease:
         return True
 
     async def _renew(self, asked_at: float) -> None:
-        bucket = await self._open()
         try:
-            self._hold(await bucket.update(self._key, self._value, last=self._revision), asked_at)
+            self._hold(await self._bucket.update(self._key, self._value, last=self._revision), asked_at)
         except KeyWrongLastSequenceError:
             # Either a write of ours got through whose answer was lost, or the lease is another's.
-            entry = await self._entry(bucket)
+            entry = await self._entry()
             if entry is None or entry.value != self._value:
                 self._held_until = 0.0
                 return
-            self._hold(await bucket.update(self._key, self._value, last=entry.revision), asked_at)
+            self._hold(await self._bucket.update(self._key, self._value, last=entry.revision), asked_at)
 
-    async def _entry(self, bucket: KeyValue) -> KeyValue.Entry | None:
+    async def _entry(self) -> KeyValue.Entry | None:
         try:
-            return await bucket.get(self._key)
+            return await self._bucket.get(self._key)
         except KeyNotFoundError:
             return None
 
     def _hold(self, revision: int, asked_at: float) -> None:
         self._revision = revision
         self._held_until = asked_at + self._ttl * (1 - MARGIN_SHARE)
-
-    async def _open(self) -> KeyValue:
-        if self._bucket is None:
-            bucket = await self._js.key_value(LEASES_BUCKET)
-            self._ttl = (await bucket.status()).ttl or 0.0
-            if not self._ttl:
-                raise RuntimeError(f"The bucket {LEASES_BUCKET} never forgets, so a dead agent's lease would stay.")
-            self._bucket = bucket
-        return self._bucket

@@ -3,7 +3,7 @@
 from groundplane.controlplane.schema.migrate import run_sql
 
 revision = "0011"
-down_revision = "0008"
+down_revision = "0010"
 
 
 def upgrade() -> None:
