@@ -17,6 +17,7 @@ from groundplane.controlplane.gateway.identity_api import identity_router
 from groundplane.controlplane.gateway.images import image_router, run_collector
 from groundplane.controlplane.gateway.jobs import job_router
 from groundplane.controlplane.gateway.kinds import kind_router
+from groundplane.controlplane.gateway.limits import RateLimits
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
 from groundplane.controlplane.gateway.services import Services
@@ -62,6 +63,9 @@ async def _serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the gateway itself knows whose X-Forwarded-For to believe
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=10,
     )
     collector = asyncio.create_task(run_collector(services))
@@ -110,8 +114,10 @@ def write_documents(*, check: bool) -> bool:
     """Write the OpenAPI documents of the public applications, or (`check`) tell whether they are as they were written."""
     services = _documented()
     apis = zip((TENANT, OPS, COMMON), NAMESPACES, strict=True)
+    limits = RateLimits(services.settings)
     texts = {
-        DOCUMENTS / f"{name}.json": json.dumps(public_app(api, routers(services)[name], services).openapi(), indent=1) + "\n"
+        DOCUMENTS / f"{name}.json": json.dumps(public_app(api, routers(services)[name], services, limits).openapi(), indent=1)
+        + "\n"
         for api, name in apis
     }
     if check:

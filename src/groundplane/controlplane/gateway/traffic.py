@@ -1,6 +1,6 @@
 """The routes of traffic rules, for operators: what is held up, refused, slowed or capped, by whom, why and until when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -247,11 +247,15 @@ async def _refer(
     detail = None
     if found is None:
         detail = f"There is no {field} {reference!r}{' in that organization' if organization_id else ''}."
-    elif organization_id is None and len(await store.page(tx, kind, project_id=None, name=reference, limit=2)) > 1:
+    elif organization_id is None and len(await _named_alike(tx, kind, reference)) > 1:
         detail = f"Several {kind.plural} are named {reference!r}. Give the id, or the organization too."
     if detail is not None:
         problems.append(FieldProblem(pointer=f"/{field}", detail=detail))
     return found
+
+
+async def _named_alike(tx: Tx, kind: Kind, name: str) -> Sequence[Resource]:
+    return await store.page(tx, kind, project_id=None, filters=store.Filters(name=name), limit=2)
 
 
 async def _told(tx: Tx, rule: Rule) -> dict[str, Any]:

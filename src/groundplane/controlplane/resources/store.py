@@ -3,12 +3,14 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from groundplane.controlplane.resources.kind import Creation, Draft, Kind
 from groundplane.controlplane.resources.problems import NameTakenError, ReferenceNotFoundError, ResourceNotFoundError
 from groundplane.controlplane.resources.resource import COLUMNS, Resource, Status
+from groundplane.controlplane.resources.selectors import Place, Term
 from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.ids import parse_id
 
@@ -240,45 +242,98 @@ def _no_such(wish: Wish) -> ReferenceNotFoundError:
     )
 
 
+@dataclass(frozen=True)
+class Filters:
+    """Which resources of a kind a list is about; None means any. `labels` are terms that must all hold.
+
+    created_after, created_before   by `created_at`, the first included, the second not
+    uses                            what links to this resource
+    """
+
+    labels: Sequence[Term] = ()
+    name: str | None = None
+    status: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    uses: UUID | None = None
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+
+
+CLOCKS = timedelta(hours=1)
+"""How far the clock in a resource's id may be from the one in `created_at`."""
+
+
 async def page(
     tx: Tx,
     kind: Kind,
     *,
     project_id: UUID | None,
+    organization_id: UUID | None = None,
     organization_ids: Sequence[UUID] | None = None,
-    selector: Sequence[tuple[str, str]] = (),
-    name: str | None = None,
-    status: str | None = None,
+    filters: Filters = Filters(),
     after: UUID | None = None,
     limit: int = 50,
 ) -> Sequence[Resource]:
     """Living resources of a kind, oldest first, `after` being the last id of the page before.
 
-    `selector` are labels that must all be equal; None for a filter means any.
+    `organization_id` is the project's: who knows it, says it, and labels are found by it.
     """
-    clauses = ["kind = $1", "deleted_at IS NULL"]
-    values: list[object] = [kind.name]
+    values: list[object] = []
 
-    def add(clause: str, *more: object) -> None:
-        first = len(values) + 1
-        values.extend(more)
-        clauses.append(clause.format(*range(first, first + len(more))))
+    def place(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
 
+    of_kind = place(kind.name)
+    clauses = [f"kind = {of_kind}", "deleted_at IS NULL"]
+    beyond = place(after) if after is not None else None
+    if beyond is not None:
+        clauses.append(f"id > {beyond}")
     if project_id is not None:
-        add("project_id = ${}", project_id)
+        clauses.append(f"project_id = {place(project_id)}")
     if organization_ids is not None:
-        add("organization_id = ANY(${}::uuid[])", list(organization_ids))
-    if name is not None:
-        add("name = ${}", name)
-    if status is not None:
-        add("status = ${}", status)
-    if after is not None:
-        add("id > ${}", after)
-    for key, value in selector:
-        add("EXISTS (SELECT FROM label WHERE resource_id = resource.id AND key = ${} AND value = ${})", key, value)
-    values.append(limit)
-    sql = f"SELECT {COLUMNS} FROM resource WHERE {' AND '.join(clauses)} ORDER BY id LIMIT ${len(values)}"  # noqa: S608
+        clauses.append(f"organization_id = ANY({place(list(organization_ids))}::uuid[])")
+    if filters.name is not None:
+        clauses.append(f"name = {place(filters.name)}")
+        if project_id is not None:
+            clauses.append(f"scope_id = {place(scope_of(kind, organization_id, project_id))}")
+    clauses += _born(filters, place)
+    for column in ("status", "cluster_id", "host_id"):
+        if (value := getattr(filters, column)) is not None:
+            clauses.append(f"{column} = {place(value)}")
+    if filters.uses is not None:
+        clauses.append(f"EXISTS (SELECT FROM link WHERE source_id = resource.id AND target_id = {place(filters.uses)})")
+    of_organization = place(organization_id) if organization_id is not None and filters.labels else None
+    clauses += [term.sql(place, kind=of_kind, organization=of_organization, after=beyond) for term in filters.labels]
+    sql = f"SELECT {COLUMNS} FROM resource WHERE {' AND '.join(clauses)} ORDER BY id LIMIT {place(limit)}"  # noqa: S608
     return [Resource.from_row(row) for row in await tx.fetch(sql, *values)]
+
+
+def _born(filters: Filters, place: Place) -> list[str]:
+    """By the time in the id, which the index has, and then exactly."""
+    clauses = []
+    if (since := filters.created_after) is not None:
+        clauses += [f"id >= {place(_first_id(since - CLOCKS))}", f"created_at >= {place(since)}"]
+    if (until := filters.created_before) is not None:
+        clauses += [f"id < {place(_first_id(until + CLOCKS))}", f"created_at < {place(until)}"]
+    return clauses
+
+
+def _first_id(at: datetime) -> UUID:
+    """No UUIDv7 of that millisecond or later is smaller."""
+    return UUID(int=min(max(int(at.timestamp() * 1000), 0), (1 << 48) - 1) << 80)
+
+
+async def revision_found(tx: Tx, resource_id: UUID) -> int:
+    """The revision that this transaction found a resource at, whatever it has changed of it since."""
+    revision: int = await tx.value(
+        """SELECT coalesce((SELECT min(revision) - 1 FROM revision WHERE entity = 'resource' AND entity_id = $1
+                                   AND transaction_id = pg_current_xact_id()),
+                           (SELECT revision FROM resource WHERE id = $1))""",
+        resource_id,
+    )
+    return revision
 
 
 async def journal(tx: Tx, resource_id: UUID, *, limit: int = 200) -> Sequence[Row]:
