@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 Place = Callable[[object], str]
 """Keeps a value for a statement, and answers what stands for it there: `$7`."""
@@ -16,14 +17,14 @@ class Term:
     relation: Literal["in", "notin", "exists", "absent"]
     values: tuple[str, ...] = ()
 
-    def sql(self, place: Place, *, kind: str, organization: str | None, after: str | None) -> str:
+    def sql(self, place: Place, *, kind: str, organization_id: UUID | None, after: str | None) -> str:
         """A condition on the table resource, which `label_equals` can serve in the resources' order.
 
-        `organization` and `after` stand for the organization that all of them are of, and the id that all come behind.
+        `kind` and `after` stand for the kind that all of them are of, and the id that all come behind.
         """
         clauses = ["label.resource_id = resource.id", f"label.key = {place(self.key)}"]
-        if self.relation == "in" and organization is not None:
-            clauses += [f"label.organization_id = {organization}", f"label.kind = {kind}"]
+        if self.relation == "in" and organization_id is not None:
+            clauses += [f"label.organization_id = {place(organization_id)}", f"label.kind = {kind}"]
             clauses += [f"label.resource_id > {after}"] if after is not None else []
         if len(self.values) == 1:
             clauses.append(f"label.value = {place(self.values[0])}")
