@@ -23,6 +23,7 @@ from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
+from groundplane.controlplane.gateway.wire import BoundedHttp
 from groundplane.controlplane.identity import Tokens
 from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.kernel.bus import Bus
@@ -55,11 +56,25 @@ async def _serve(settings: Settings) -> None:
         blobs=BlobStore(settings.blob_directory),
         manager=platform.manager,
     )
-    config = uvicorn.Config(
-        build(services),
+    collector = asyncio.create_task(run_collector(services))
+    sweeper = asyncio.create_task(forget_for_ever(database))
+    try:
+        await uvicorn.Server(server_config(build(services), settings)).serve()
+    finally:
+        collector.cancel()
+        sweeper.cancel()
+        await bus.close()
+        await database.close()
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the application is served: what was begun when a SIGTERM comes has ten seconds to end."""
+    return uvicorn.Config(
+        app,
         host=settings.api_host,
         port=settings.api_port,
-        http="httptools",
+        http=BoundedHttp,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -68,15 +83,6 @@ async def _serve(settings: Settings) -> None:
         ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=10,
     )
-    collector = asyncio.create_task(run_collector(services))
-    sweeper = asyncio.create_task(forget_for_ever(database))
-    try:
-        await uvicorn.Server(config).serve()
-    finally:
-        collector.cancel()
-        sweeper.cancel()
-        await bus.close()
-        await database.close()
 
 
 def build(services: Services) -> FastAPI:
