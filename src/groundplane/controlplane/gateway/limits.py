@@ -131,6 +131,7 @@ class RateLimits:
         }
         self.limits: Mapping[RouteClass, RateLimitItem] = {name: parse(text) for name, text in texts.items() if text}
         url = settings.rate_limit_storage.get_secret_value()
+        self._seconds = STORAGE_SECONDS if url else None
         self._limiter = SlidingWindowCounterRateLimiter(_storage(url))
 
     async def refusal(self, name: RouteClass, whom: str, scope: Scope) -> "RateLimitedError | None":
@@ -142,8 +143,10 @@ class RateLimits:
         if limit is None:
             return None
         try:
-            async with asyncio.timeout(STORAGE_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 allowed = await self._limiter.hit(limit, name, whom)
+                if allowed and name == "address":  # told only to whom it hits: what follows tells its own
+                    return None
                 reset, remaining = await self._limiter.get_window_stats(limit, name, whom)
         except Exception as error:  # whatever is wrong with it: a limit must not take the api down
             log.warning("limits.not_counted", error=repr(error))
