@@ -17,7 +17,7 @@ import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from tests.controlplane.gateway_frame.conftest import Somebody
 
@@ -62,6 +62,12 @@ def slow_router() -> APIRouter:
     async def slow() -> dict[str, bool]:
         await asyncio.sleep(0.5)
         return {"done": True}
+
+    @router.get("/waiting")
+    async def waiting(request: Request) -> dict[str, bool]:
+        while not request.state.ending:  # noqa: ASYNC110  # as reading a job does
+            await asyncio.sleep(0.02)
+        return {"done": False}
 
     return router
 
@@ -156,6 +162,18 @@ async def test_a_shutdown_lets_what_was_begun_end_and_takes_nothing_new(services
                 await other.get(f"http://127.0.0.1:{port}/healthz")
         answer = await begun
         assert (answer.status_code, answer.json()) == (200, {"done": True})
+
+
+async def test_a_shutdown_answers_who_waits(services: Services, admin: Somebody) -> None:
+    async with (
+        served(services) as (server, port),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/ops/v1") as client,
+    ):
+        waiting = asyncio.create_task(client.get("/waiting", headers=admin.headers))
+        await asyncio.sleep(0.2)
+        server.should_exit = True
+        answer = await asyncio.wait_for(waiting, 5)
+        assert (answer.status_code, answer.json()) == (200, {"done": False})
 
 
 async def test_headers_without_an_end_are_cut_off(services: Services) -> None:

@@ -98,7 +98,7 @@ def _add_reading(router: APIRouter, services: Services, prefix: str) -> None:
                 job = await _find(op, scope, job_id)
                 history = await jobs.history(op.tx, job.id)
             moved = seen is not None and len(history) != seen
-            if moved or job.ended_at is not None or time.monotonic() >= deadline:
+            if moved or job.ended_at is not None or request.state.ending or time.monotonic() >= deadline:
                 return answer(job_view(services.kinds, job, history))
             seen = len(history)
             await asyncio.sleep(POLL_SECONDS)

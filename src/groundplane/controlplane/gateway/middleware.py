@@ -52,7 +52,8 @@ def allow_body(request: Request, limit: int) -> None:
 class Frame:
     """Wraps the application. Keeps request_id, actor, problem, body_limit and rate_limit of a request in its state.
 
-    `trusted_proxies` say in X-Forwarded-For whom they speak for. HEAD is answered as GET is, without the body.
+    `ending` becomes true when the server is to end. `trusted_proxies` say in X-Forwarded-For whom they speak for. HEAD is
+    answered as GET is, without the body.
     """
 
     def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[Network] = (), tls: bool = False) -> None:
@@ -68,7 +69,7 @@ class Frame:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
-        scope.setdefault("state", {}).update(request_id=request_id, body_limit=MAX_BODY_BYTES)
+        scope.setdefault("state", {}).update(request_id=request_id, body_limit=MAX_BODY_BYTES, ending=False)
         inner = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
         if self.trusted_proxies and scope.get("client"):
             inner["client"] = (client_address(scope["client"][0], headers, self.trusted_proxies), 0)

@@ -33,7 +33,7 @@ async def strict_request(request: Request) -> None:
         return
     if route.body_field is not None:
         problems = json_problems(await request.body())
-    elif "requestBody" not in (route.openapi_extra or {}) and route.include_in_schema and await _has_body(request):
+    elif "requestBody" not in (route.openapi_extra or {}) and await _has_body(request):
         problems = [FieldProblem(pointer="", detail="Nothing is taken as a body here. Leave it out.")]
     if problems:
         raise InvalidRequestError(errors=problems)

@@ -48,6 +48,12 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_complete()
         self._head_bytes = 0
 
+    def shutdown(self) -> None:
+        """The server ends: who only waits for something is answered now."""
+        if self.cycle is not None:
+            self.scope["state"]["ending"] = True
+        super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """Instead of uvicorn's own plain text."""
         del msg
