@@ -4,11 +4,15 @@ Validated at the start, and refused with a sentence. Secrets are never printed o
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+RateLimit = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]* ?(/|per) ?([1-9][0-9]* )?(second|minute|hour|day)s?)?$")]
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/*]+$")]
 
 
 def default_data_directory(name: str = "default") -> Path:
@@ -52,10 +56,35 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535, description="Each process's own; 0: nobody reads them.")
 
+    # The gateway. A limit is a number and a time, `100/minute`; empty: none. One api process answers a few thousand requests a
+    # second, so that the limits of principals are above what one process can do: they bind who sets them lower.
+    rate_limit_read: RateLimit = "600000/minute"
+    rate_limit_write: RateLimit = "300000/minute"
+    rate_limit_upload: RateLimit = "600/minute"
+    rate_limit_login: RateLimit = Field(default="120/minute", description="By address: an office may be behind one.")
+    rate_limit_address: RateLimit = "1200000/minute"
+    rate_limit_storage: SecretStr = Field(default=SecretStr(""), description="redis:// or valkey:// for replicas, else memory.")
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(default=(), description="Whose X-Forwarded-For is believed.")
+    cors_origins: tuple[Origin, ...] = Field(default=(), description="Origins whose pages may call the api.")
+    tls_certificate: Path | None = Field(default=None, description="PEM, with its chain.")
+    tls_key: Path | None = None
+    require_if_match: bool = Field(default=False, description="Changes of resources must say what they change.")
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together. Set both, or none.")
+        return self
+
+    @property
+    def tls(self) -> bool:
+        """Does the api speak TLS itself?"""
+        return self.tls_certificate is not None
+
     @property
     def api_url(self) -> str:
         """Where the api listens."""
-        return f"http://{self.api_host}:{self.api_port}"
+        return f"{'https' if self.tls else 'http'}://{self.api_host}:{self.api_port}"
 
     @property
     def blob_directory(self) -> Path:

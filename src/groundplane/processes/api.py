@@ -21,6 +21,7 @@ from groundplane.controlplane.gateway.identity_api import identity_router
 from groundplane.controlplane.gateway.images import image_router, run_collector
 from groundplane.controlplane.gateway.jobs import job_router
 from groundplane.controlplane.gateway.kinds import kind_router
+from groundplane.controlplane.gateway.limits import RateLimits
 from groundplane.controlplane.gateway.login_api import login_router
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
@@ -33,6 +34,7 @@ from groundplane.controlplane.gateway.sessions_api import session_router
 from groundplane.controlplane.gateway.traces import trace_router
 from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
+from groundplane.controlplane.gateway.wire import BoundedHttp
 from groundplane.controlplane.identity import CredentialWatch, Tokens
 from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.project import PROJECT
@@ -69,16 +71,6 @@ async def _serve(settings: Settings) -> None:
         manager=platform.manager,
         bus_keys=BusKeys.issuing(settings),
     )
-    config = uvicorn.Config(
-        build(services),
-        host=settings.api_host,
-        port=settings.api_port,
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
     collector = asyncio.create_task(run_collector(services))
     sweeper = asyncio.create_task(forget_for_ever(database))
     credentials = CredentialWatch(database, services.tokens, services.revocations, services.api_keys)
@@ -86,13 +78,31 @@ async def _serve(settings: Settings) -> None:
     watch = asyncio.create_task(credentials.run())
     try:
         async with observed(settings, "api", database=database, readings=(job_figures(database), database_figures(database))):
-            await uvicorn.Server(config).serve()
+            await uvicorn.Server(server_config(build(services), settings)).serve()
     finally:
         collector.cancel()
         sweeper.cancel()
         watch.cancel()
         await bus.close()
         await database.close()
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the application is served: what was begun when a SIGTERM comes has ten seconds to end."""
+    return uvicorn.Config(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        http=BoundedHttp,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the gateway itself knows whose X-Forwarded-For to believe
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        timeout_graceful_shutdown=10,
+    )
 
 
 def build(services: Services) -> FastAPI:
@@ -149,8 +159,10 @@ def write_documents(*, check: bool) -> bool:
     """Write the OpenAPI documents of the public applications, or (`check`) tell whether they are as they were written."""
     services = _documented()
     apis = zip((TENANT, OPS, COMMON), NAMESPACES, strict=True)
+    limits = RateLimits(services.settings)
     texts = {
-        DOCUMENTS / f"{name}.json": json.dumps(public_app(api, routers(services)[name], services).openapi(), indent=1) + "\n"
+        DOCUMENTS / f"{name}.json": json.dumps(public_app(api, routers(services)[name], services, limits).openapi(), indent=1)
+        + "\n"
         for api, name in apis
     }
     if check:

@@ -65,7 +65,7 @@ async def test_addresses_and_methods_that_are_not_there(client: httpx.AsyncClien
         assert (answer.status_code, (await _problem(answer))["code"]) == (404, "route_not_found"), path
     answer = await client.delete(ECHO, headers=admin.headers)
     assert (answer.status_code, (await _problem(answer))["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"] == "POST"
+    assert answer.headers["allow"] == "OPTIONS, POST"
 
 
 async def test_an_unexpected_error_is_logged_whole_and_told_not_at_all(client: httpx.AsyncClient, admin: Somebody) -> None:

@@ -23,6 +23,7 @@ from groundplane.controlplane.resources.problems import (
     UnchangeableError,
 )
 from groundplane.controlplane.resources.project import PROJECT, ProjectSpec
+from groundplane.controlplane.resources.selectors import equals
 from groundplane.controlplane.storage.volume import VOLUME, VolumeRequest
 from groundplane.kernel.database import CheckViolationError
 from groundplane.kernel.ids import new_id
@@ -116,7 +117,8 @@ async def test_selectors_ask_that_all_labels_be_equal(cloud: Cloud) -> None:
 
     async def names(*selector: tuple[str, str]) -> list[str]:
         async with cloud.database.transaction() as tx:
-            page = await store.page(tx, NETWORK, project_id=cloud.project_id, selector=selector)
+            filters = store.Filters(labels=[equals(key, value) for key, value in selector])
+            page = await store.page(tx, NETWORK, project_id=cloud.project_id, filters=filters)
             return [resource.name for resource in page]
 
     assert await names() == ["a", "b", "c", "d"]
@@ -154,8 +156,8 @@ async def test_pages_are_of_one_project_and_filtered_by_name_and_status(cloud: C
     await cloud.make(NETWORK, NetworkSpec(), name="there")
     async with cloud.database.transaction() as tx:
         of_here = await store.page(tx, NETWORK, project_id=here)
-        active = await store.page(tx, NETWORK, project_id=here, status="active")
-        named = await store.page(tx, NETWORK, project_id=here, name="coming")
+        active = await store.page(tx, NETWORK, project_id=here, filters=store.Filters(status="active"))
+        named = await store.page(tx, NETWORK, project_id=here, filters=store.Filters(name="coming"))
         nobody = await store.page(tx, NETWORK, project_id=None, organization_ids=[])
         everybody = await store.page(tx, NETWORK, project_id=None, organization_ids=[cloud.organization_id])
     assert [resource.name for resource in of_here] == ["here", "coming"]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from groundplane.kernel.database import Tx
+from groundplane.kernel.where import Where
 
 Outcome = Literal["allowed", "denied", "failed"]
 ActorKind = Literal["user", "service_account", "agent", "system", "anonymous"]
@@ -61,21 +62,23 @@ async def page(
     organization_id: UUID | None = None,
     project_id: UUID | None = None,
     resource_id: UUID | None = None,
+    actor_id: UUID | None = None,
+    action: str | None = None,
+    outcome: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     before: UUID | None = None,
     limit: int = 50,
 ) -> Sequence[AuditEvent]:
     """Events, newest first; `before` is the last id of the page before. None for a filter means any."""
-    wanted = {"organization_id": organization_id, "project_id": project_id, "resource_id": resource_id}
-    filters = {name: value for name, value in wanted.items() if value is not None}
-    clauses = [f"{name} = ${number}" for number, name in enumerate(filters, 1)]
-    values: list[object] = list(filters.values())
+    where = Where()
+    where.equal(organization_id=organization_id, project_id=project_id, resource_id=resource_id)
+    where.equal(actor_id=actor_id, action=action, outcome=outcome)
+    where.made(since, until, at="at")
     if before is not None:
-        values.append(before)
-        clauses.append(f"id < ${len(values)}")
-    values.append(limit)
-    where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+        where.clauses.append(f"id < {where.place(before)}")
     rows = await tx.fetch(
-        f"SELECT {COLUMNS} FROM audit_event {where} ORDER BY id DESC LIMIT ${len(values)}",  # noqa: S608  # our own columns
-        *values,
+        f"SELECT {COLUMNS} FROM audit_event {where.sql} ORDER BY id DESC LIMIT {where.place(limit)}",  # noqa: S608  # our own
+        *where.values,
     )
     return [AuditEvent(**row) for row in rows]

@@ -4,59 +4,87 @@ Reads what others write. Decides and corrects nothing.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from groundplane.kernel.database import Row, Tx
+from groundplane.kernel.where import Where
 
 
 async def drift_page(
-    tx: Tx, *, project_id: UUID | None = None, open_only: bool = True, after: UUID | None = None, limit: int = 50
+    tx: Tx,
+    *,
+    project_id: UUID | None = None,
+    open_only: bool = True,
+    resource_id: UUID | None = None,
+    kind: str | None = None,
+    difference: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
 ) -> Sequence[Row]:
-    """Drift with its resource's name, newest first, `after` being the last id of the page before. No project means all."""
+    """Drift with its resource's name, newest first, `after` being the last id of the page before. None means any."""
+    where = Where()
+    where.equal(**{"drift.project_id": project_id, "drift.resource_id": resource_id, "drift.kind": kind})
+    where.equal(difference=difference)
+    where.made(since, until, at="detected_at", row_id="drift.id")
+    where.clauses += ["resolved_at IS NULL"] if open_only else []
+    where.clauses += [f"drift.id < {where.place(after)}"] if after is not None else []
     return await tx.fetch(
-        """SELECT drift.id, drift.resource_id, drift.kind, resource.name, drift.organization_id, drift.project_id,
+        f"""SELECT drift.id, drift.resource_id, drift.kind, resource.name, drift.organization_id, drift.project_id,
                   difference, fields, source, decision, attempts, next_at, drift.job_id, detected_at, resolved_at
            FROM drift LEFT JOIN resource ON resource.id = drift.resource_id
-           WHERE ($1::uuid IS NULL OR drift.project_id = $1) AND (NOT $2 OR resolved_at IS NULL)
-             AND ($3::uuid IS NULL OR drift.id < $3)
-           ORDER BY drift.id DESC LIMIT $4""",
-        project_id,
-        open_only,
-        after,
-        limit,
+           {where.sql} ORDER BY drift.id DESC LIMIT {where.place(limit)}""",  # noqa: S608  # our own columns
+        *where.values,
     )
 
 
-async def incident_page(tx: Tx, *, open_only: bool = True, after: UUID | None = None, limit: int = 50) -> Sequence[Row]:
+async def incident_page(
+    tx: Tx,
+    *,
+    open_only: bool = True,
+    code: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> Sequence[Row]:
     """Incidents, newest first, as drift is paged. `subject_kind` says what `subject_id` is the id of; None if of nothing."""
+    where = Where()
+    where.equal(code=code)
+    where.made(since, until, at="opened_at", row_id="incident.id")
+    where.clauses += ["closed_at IS NULL"] if open_only else []
+    where.clauses += [f"incident.id < {where.place(after)}"] if after is not None else []
     return await tx.fetch(
-        """SELECT incident.id, code, subject_id, detail, context, opened_at, closed_at,
+        f"""SELECT incident.id, code, subject_id, detail, context, opened_at, closed_at,
                   CASE WHEN resource.id IS NOT NULL THEN resource.kind
                        WHEN EXISTS (SELECT FROM job WHERE job.id = subject_id) THEN 'job'
                        WHEN EXISTS (SELECT FROM report_set_aside WHERE report_set_aside.id = subject_id) THEN 'report'
                        ELSE context ->> 'kind' END AS subject_kind
            FROM incident LEFT JOIN resource ON resource.id = subject_id
-           WHERE (NOT $1 OR closed_at IS NULL) AND ($2::uuid IS NULL OR incident.id < $2)
-           ORDER BY incident.id DESC LIMIT $3""",
-        open_only,
-        after,
-        limit,
+           {where.sql} ORDER BY incident.id DESC LIMIT {where.place(limit)}""",  # noqa: S608  # our own columns
+        *where.values,
     )
 
 
-async def host_health_page(tx: Tx, *, after: UUID | None = None, limit: int = 50) -> Sequence[Row]:
+async def host_health_page(
+    tx: Tx, *, cluster_id: UUID | None = None, name: str | None = None, after: UUID | None = None, limit: int = 50
+) -> Sequence[Row]:
     """Every living host, oldest first: when it and its agent were heard of, and what the agent saw of it.
 
     `silent_seconds` are by the database's clock. A host that was never heard of has None for all of that.
     """
+    where = Where()
+    where.clauses += ["kind = 'host'", "deleted_at IS NULL"]
+    where.equal(**{"resource.cluster_id": cluster_id, "name": name})
+    where.clauses += [f"resource.id > {where.place(after)}"] if after is not None else []
     return await tx.fetch(
-        """SELECT resource.id, resource.name, resource.cluster_id, host_seen.seen_at, facts,
+        f"""SELECT resource.id, resource.name, resource.cluster_id, host_seen.seen_at, facts,
                   extract(epoch FROM clock_timestamp() - host_seen.seen_at)::float8 AS silent_seconds,
                   host_seen.agent_id, agent_seen.seen_at AS agent_seen_at, agent_seen.version AS agent_version,
                   extract(epoch FROM clock_timestamp() - agent_seen.seen_at)::float8 AS agent_silent_seconds
            FROM resource LEFT JOIN host_seen ON host_seen.host_id = resource.id LEFT JOIN agent_seen USING (agent_id)
-           WHERE kind = 'host' AND deleted_at IS NULL AND ($1::uuid IS NULL OR resource.id > $1)
-           ORDER BY resource.id LIMIT $2""",
-        after,
-        limit,
+           {where.sql} ORDER BY resource.id LIMIT {where.place(limit)}""",  # noqa: S608  # our own columns
+        *where.values,
     )

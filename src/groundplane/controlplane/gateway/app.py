@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, params
 from pydantic import BaseModel
+from starlette.middleware.cors import CORSMiddleware
 
 from groundplane.contracts.enrolment import ENROL_PATH, RENEW_PATH
 from groundplane.controlplane.gateway import dryrun, idempotency
@@ -14,13 +15,16 @@ from groundplane.controlplane.gateway.docs import add_docs, docs_index
 from groundplane.controlplane.gateway.dryrun import DryRunView
 from groundplane.controlplane.gateway.health import health_router
 from groundplane.controlplane.gateway.identity.invitations import JOIN_PATH
+from groundplane.controlplane.gateway.limits import AddressLimits, PrincipalLimits, RateLimits
 from groundplane.controlplane.gateway.login_api import OPEN_PATHS, on_too_many_attempts
 from groundplane.controlplane.gateway.middleware import Frame
 from groundplane.controlplane.gateway.permissions import permissions_of
 from groundplane.controlplane.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.gateway.strictness import strict_request
 from groundplane.controlplane.identity import Audience, TooManyAttemptsError
 from groundplane.kernel.errors import Problem
+from groundplane.kernel.settings import Settings
 
 TENANT_PATH = "/api/tenant/v1"
 OPS_PATH = "/api/ops/v1"
@@ -40,16 +44,34 @@ def build_app(
     """The root application. Each list of routers goes into one application, and only there."""
     root = FastAPI(title="Groundplane", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     add_problem_handlers(root)
-    root.add_middleware(Frame)
+    limits = RateLimits(services.settings)
+    _frame(root, services.settings, limits)
     root.include_router(health_router(services))
     root.include_router(docs_index({each.title: each.path for each in _PUBLIC}))
     permissions = permissions_of(services, [*tenant, *ops, *common])
     for each, routers in zip(_PUBLIC, (tenant, ops, common), strict=True):
-        app = public_app(each, routers, services)
+        app = public_app(each, routers, services, limits)
         app.state.permissions = permissions
         root.mount(each.path, app)
     root.mount(AGENT_PATH, _agents_app(agent, services))
     return root
+
+
+def _frame(root: FastAPI, settings: Settings, limits: RateLimits) -> None:
+    """What is around all applications, the innermost first."""
+    root.add_middleware(AddressLimits, limits=limits, login_path=f"{COMMON_PATH}/auth/")
+    if settings.cors_origins:
+        root.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Traceparent"],
+            expose_headers=[
+                "ETag", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id", "Idempotent-Replayed",
+            ],
+        )  # fmt: skip
+    root.add_middleware(Frame, trusted_proxies=settings.trusted_proxies, tls=settings.tls)
 
 
 @dataclass(frozen=True)
@@ -73,14 +95,16 @@ COMMON = PublicApi(
 _PUBLIC = (TENANT, OPS, COMMON)
 
 
-def public_app(api: PublicApi, routers: Sequence[APIRouter], services: Services) -> FastAPI:
+def public_app(api: PublicApi, routers: Sequence[APIRouter], services: Services, limits: RateLimits) -> FastAPI:
     """One public application, with its own OpenAPI document and reference."""
     app = _Documented(
         title=api.title, description=api.description, version="1", servers=[{"url": api.path}], root_path_in_servers=False,
         docs_url=None, redoc_url=None, openapi_url="/openapi.json", redirect_slashes=False, responses=_PROBLEMS,
     )  # fmt: skip
     add_docs(app)
-    return _finish(app, routers, services, audience="api", open_paths=api.open_paths)
+    app.add_middleware(PrincipalLimits, limits=limits)
+    strict = [Depends(strict_request)]
+    return _finish(app, routers, services, audience="api", open_paths=api.open_paths, dependencies=strict)
 
 
 def _agents_app(routers: Sequence[APIRouter], services: Services) -> FastAPI:
@@ -89,10 +113,16 @@ def _agents_app(routers: Sequence[APIRouter], services: Services) -> FastAPI:
 
 
 def _finish(
-    app: FastAPI, routers: Sequence[APIRouter], services: Services, *, audience: Audience, open_paths: tuple[str, ...]
+    app: FastAPI,
+    routers: Sequence[APIRouter],
+    services: Services,
+    *,
+    audience: Audience,
+    open_paths: tuple[str, ...],
+    dependencies: Sequence[params.Depends] = (),
 ) -> FastAPI:
     for router in routers:
-        app.include_router(router)
+        app.include_router(router, dependencies=dependencies)
     add_problem_handlers(app)
     app.add_exception_handler(TooManyAttemptsError, on_too_many_attempts)
     app.add_middleware(Authentication, services=services, audience=audience, open_paths=open_paths)

@@ -148,4 +148,7 @@ def told_once(response: Response, secrets: Mapping[str, Any]) -> Response:
     if not secrets or response.status_code != 201:
         return response
     body = {**json.loads(bytes(response.body)), **secrets}
-    return answer(body, 201, location=response.headers.get("location"))
+    told = answer(body, 201)
+    if location := response.headers.get("location"):
+        told.headers["Location"] = location
+    return told

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from groundplane.controlplane.gateway.blobs import Blob
 from groundplane.controlplane.gateway.inspection import ImageFacts, inspect_image
-from groundplane.controlplane.gateway.kinds import parse_selector, path_scope
+from groundplane.controlplane.gateway.kinds import parse_labels, path_scope
 from groundplane.controlplane.gateway.middleware import allow_body
 from groundplane.controlplane.gateway.operation import Operation, Reply, attempt
 from groundplane.controlplane.gateway.problems import BodyLimitExceeded, BodyTooLargeError, RequestAbortedError, invalid_request
@@ -114,7 +114,7 @@ async def _make(op: Operation, name: str, labels: dict[str, str], blob: Blob, fa
 
 def _parse_labels(text: str | None) -> dict[str, str]:
     try:
-        return _LABELS.validate_python(dict(parse_selector(text)))
+        return _LABELS.validate_python(parse_labels(text))
     except ValidationError as error:
         raise invalid_request(error) from error
 

@@ -3,12 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, Scope, answer, path_scope, scope_parameters
+from groundplane.controlplane.gateway.kinds import (
+    CreatedAfter,
+    CreatedBefore,
+    Cursor,
+    Limit,
+    Scope,
+    answer,
+    path_scope,
+    scope_parameters,
+)
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import JOB_PREFIX, JobPage, JobView, job_view
@@ -24,6 +33,10 @@ ResourceFilter = Annotated[str | None, Query(max_length=80, description="Only jo
 
 ParentFilter = Annotated[str | None, Query(max_length=80, description="Only the jobs of this parent (its id).")]
 StateFilter = Annotated[str | None, Query(pattern="^(PENDING|RUNNING|RETRYING|SUCCEEDED|FAILED)$")]
+VerbFilter = Annotated[Literal["create", "update", "delete", "correct", "bulk"] | None, Query()]
+KindFilter = Annotated[
+    str | None, Query(max_length=40, pattern=r"^[a-z_]+$", description="Only jobs of resources of this kind, such as vm.")
+]
 
 POLL_SECONDS = 0.05
 
@@ -52,7 +65,8 @@ def _add_reading(router: APIRouter, services: Services, prefix: str) -> None:
     )
     async def list_jobs(
         request: Request, limit: Limit = 50, cursor: Cursor = None, resource: ResourceFilter = None,
-        parent: ParentFilter = None, state: StateFilter = None,
+        parent: ParentFilter = None, state: StateFilter = None, verb: VerbFilter = None, kind: KindFilter = None,
+        created_after: CreatedAfter = None, created_before: CreatedBefore = None,
     ) -> Response:  # fmt: skip
         scope = path_scope(request)
         async with _opened(services, request, scope, "list") as op:
@@ -62,6 +76,10 @@ def _add_reading(router: APIRouter, services: Services, prefix: str) -> None:
                 resource_id=_any_id(services, resource),
                 parent_id=_parse(parent, "That is not the id of a job."),
                 state=state,
+                verb=verb,
+                resource_kind=kind,
+                created_after=created_after,
+                created_before=created_before,
                 after=_parse(cursor, "The cursor is not one of this list. Begin without a cursor."),
                 limit=limit + 1,
             )
@@ -80,7 +98,7 @@ def _add_reading(router: APIRouter, services: Services, prefix: str) -> None:
                 job = await find_job(op, scope, job_id)
                 history = await jobs.history(op.tx, job.id)
             moved = seen is not None and len(history) != seen
-            if moved or job.ended_at is not None or time.monotonic() >= deadline:
+            if moved or job.ended_at is not None or request.state.ending or time.monotonic() >= deadline:
                 return answer(job_view(services.kinds, job, history))
             seen = len(history)
             await asyncio.sleep(POLL_SECONDS)

@@ -1,15 +1,20 @@
 """The routes of every Kind, made from its declaration: create, read, list, update, delete, actions, history."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, Field, create_model
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, Field, create_model
 from pydantic_core import to_json
 
+from groundplane.controlplane.fleet.cluster import CLUSTER
+from groundplane.controlplane.fleet.host import HOST
+from groundplane.controlplane.gateway.conditional import IfMatch, PreconditionRequiredError, entity_tag, not_modified, tag
 from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation, replay
+from groundplane.controlplane.gateway.selectors import parse_selector
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import (
     JOB_PREFIX,
@@ -33,23 +38,82 @@ from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Row, Tx
-from groundplane.kernel.errors import InvalidRequestError, NotFoundError
+from groundplane.kernel.errors import FieldProblem, InvalidRequestError, NotFoundError
 from groundplane.kernel.ids import parse_id
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=80, description="`next` of the page before.")]
 Selector = Annotated[
     str | None,
-    Query(max_length=1024, pattern=r"^[^\x00]*$", description="Labels that must all be equal, as in `env=prod,tier=web`."),
+    Query(
+        max_length=1024,
+        pattern=r"^[^\x00]*$",
+        description="Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas.",
+    ),
 ]
 NameFilter = Annotated[str | None, Query(max_length=63, pattern=r"^[^\x00]*$")]
 StatusFilter = Annotated[str | None, Query(pattern="^(creating|active|updating|deleting|error)$")]
-
+CreatedAfter = Annotated[AwareDatetime | None, Query(description="Made then or later.")]
+CreatedBefore = Annotated[AwareDatetime | None, Query(description="Made earlier than that.")]
+UsesFilter = Annotated[str | None, Query(max_length=80, description="What uses this resource (its id): a network's ports.")]
+ClusterFilter = Annotated[str | None, Query(max_length=80, description="What is of this cluster (its id).")]
+HostFilter = Annotated[str | None, Query(max_length=80, description="What is on this host (its id).")]
 
 Count = Annotated[
     int,
     Field(ge=1, le=MOST_AT_ONCE, description="Make so many at once, NAME-1 to NAME-COUNT, all or none; answers a list."),
 ]
+
+
+class Selection:
+    """The filters that every list of resources takes."""
+
+    def __init__(
+        self,
+        label: Selector = None,
+        name: NameFilter = None,
+        status: StatusFilter = None,
+        created_after: CreatedAfter = None,
+        created_before: CreatedBefore = None,
+        uses: UsesFilter = None,
+    ) -> None:
+        self.filters = store.Filters(
+            labels=parse_selector(label), name=name, status=status, created_after=created_after, created_before=created_before
+        )
+        self.uses = uses
+
+
+class PlacedSelection(Selection):
+    """And those of what operators see the place of."""
+
+    def __init__(
+        self,
+        label: Selector = None,
+        name: NameFilter = None,
+        status: StatusFilter = None,
+        created_after: CreatedAfter = None,
+        created_before: CreatedBefore = None,
+        uses: UsesFilter = None,
+        cluster: ClusterFilter = None,
+        host: HostFilter = None,
+    ) -> None:
+        super().__init__(label, name, status, created_after, created_before, uses)
+        self.filters = replace(
+            self.filters,
+            cluster_id=filter_id([CLUSTER], "cluster", cluster),
+            host_id=filter_id([HOST], "host", host),
+        )
+
+
+def filter_id(kinds: Iterable[Kind], parameter: str, text: str | None) -> UUID | None:
+    """The id of one of these kinds that a filter says; None for none. Raises InvalidRequestError."""
+    if text is None:
+        return None
+    found = next((value for kind in kinds if (value := parse_id(kind.prefix, text)) is not None), None)
+    if found is None:
+        detail = f"{text!r} is not the id of a {parameter if parameter != 'uses' else 'resource'}."
+        raise InvalidRequestError(errors=[FieldProblem(pointer=f"/query/{parameter}", detail=detail)])
+    return found
 
 
 class HistoryEntry(View):
@@ -63,9 +127,9 @@ class HistoryEntry(View):
     state: dict[str, Any]
 
 
-def answer(body: object, status: int = 200, *, location: str | None = None) -> Response:
+def answer(body: object, status: int = 200, *, etag: str | None = None) -> Response:
     """JSON as bytes: what we made ourselves is not validated a second time."""
-    headers = {"Location": location} if location else None
+    headers = {"ETag": etag} if etag else None
     return Response(to_json(body), status, headers=headers, media_type="application/json")
 
 
@@ -80,15 +144,15 @@ def change_view(row: Row) -> dict[str, Any]:
             "reason": row["reason"], "state": state}  # fmt: skip
 
 
-def parse_selector(text: str | None) -> list[tuple[str, str]]:
-    """The pairs of a label selector. Raises InvalidRequestError."""
-    pairs = []
+def parse_labels(text: str | None) -> dict[str, str]:
+    """Labels as a query says them: `env=prod,tier=web`. Raises InvalidRequestError."""
+    labels = {}
     for part in text.split(",") if text else []:
         key, equals, value = part.partition("=")
         if not equals or not key:
-            raise InvalidRequestError(f"The label selector {part!r} is not of the form key=value. Separate several by commas.")
-        pairs.append((key.strip(), value.strip()))
-    return pairs
+            raise InvalidRequestError(f"The label {part!r} is not of the form key=value. Separate several by commas.")
+        labels[key.strip()] = value.strip()
+    return labels
 
 
 def scope_path(kind: Kind) -> str:
@@ -173,7 +237,7 @@ class KindRoutes:
             status_code=first,
             response_model=answers[first],
             responses={status: {"model": answers[status]} for status in others},
-            openapi_extra={"x-permission": self.kind.permission(verb), **scope_parameters(path)},
+            openapi_extra={"x-permission": self.kind.permission(verb), **scope_parameters(path, *_conditions(method, path))},
         )
 
     def _open(self, request: Request, verb: str, scope: Scope) -> Any:
@@ -202,33 +266,30 @@ class KindRoutes:
                 op.resource_id = outcome.resource.id
                 return self._reply(op, outcome, done=201)
 
-            return await self._mutate(request, "create", path_scope(request), work)
+            made = await self._mutate(request, "create", path_scope(request), work)
+            return made if getattr(wish, "count", None) is not None else tag(made)
 
         return create
 
     def _list(self) -> Callable[..., Awaitable[Response]]:
+        selection = PlacedSelection if self.operator else Selection
+
         async def list_page(
-            request: Request,
-            limit: Limit = 50,
-            cursor: Cursor = None,
-            label: Selector = None,
-            name: NameFilter = None,
-            status: StatusFilter = None,
+            request: Request, chosen: Annotated[Selection, Depends(selection)], limit: Limit = 50, cursor: Cursor = None
         ) -> Response:
             scope = path_scope(request)
             after = parse_id(self.kind.prefix, cursor) if cursor else None
             if cursor and after is None:
                 raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
-            selector = parse_selector(label)
+            used = filter_id(self.services.kinds.values(), "uses", chosen.uses)
             async with self._open_list(request, scope) as op:
                 found = await store.page(
                     op.tx,
                     self.kind,
                     project_id=scope.project_id,
+                    organization_id=op.organization_id,
                     organization_ids=await self._visible(op, scope),
-                    selector=selector,
-                    name=name,
-                    status=status,
+                    filters=replace(chosen.filters, uses=used),
                     after=after,
                     limit=limit + 1,
                 )
@@ -254,7 +315,9 @@ class KindRoutes:
             async with self._open(request, "read", scope) as op:
                 resource = await self._get(op.tx, scope, reference)
                 job = await jobs.holder(op.tx, resource.id)
-            return answer(resource_view(self.kind, resource, job=job, operator=self.operator))
+            view = resource_view(self.kind, resource, job=job, operator=self.operator)
+            etag = entity_tag(view)
+            return not_modified(request, etag) or answer(view, etag=etag)
 
         return read
 
@@ -263,6 +326,8 @@ class KindRoutes:
 
         async def update(request: Request, reference: ReferencePath, body: body) -> Response:  # type: ignore[valid-type]
             wish: Any = body
+            if self.services.settings.require_if_match and "if-match" not in request.headers:
+                raise PreconditionRequiredError
 
             async def change(op: Operation, resource: Resource) -> Outcome:
                 return await self.services.manager.update(
@@ -300,20 +365,24 @@ class KindRoutes:
     async def _change(
         self, request: Request, reference: str, verb: str, change: Callable[[Operation, Resource], Awaitable[Outcome]]
     ) -> Response:
-        """Do something to a resource that is there."""
+        """Do something to a resource that is there, and as `If-Match` demands it."""
+        demanded = IfMatch.of(request)
         try:
             scope = await self._scope_of_item(request, reference)
         except NotFoundError:
             if (before := await replay(self.services, request)) is not None:  # it was deleted by this very request
-                return before
+                return tag(before)
             raise
 
         async def work(op: Operation) -> Reply:
             resource = await self._get(op.tx, scope, reference)
             op.resource_kind, op.resource_id = self.kind.name, resource.id
-            return self._reply(op, await change(op, resource))
+            if demanded is None:
+                return self._reply(op, await change(op, resource))
+            public_id = self.kind.public_id(resource.id)
+            return self._reply(op, await demanded.guard(op.tx, public_id, resource, lambda: change(op, resource)))
 
-        return await self._mutate(request, verb, scope, work)
+        return tag(await self._mutate(request, verb, scope, work))
 
     def _history(self) -> Callable[..., Awaitable[Response]]:
         async def history(request: Request, reference: ReferencePath) -> Response:
@@ -379,14 +448,25 @@ def _default_if_empty(model: type[BaseModel] | None) -> Any:
     return ... if required or model is None else Field(default_factory=model)
 
 
-def scope_parameters(path: str) -> dict[str, Any]:
-    """The path's own parameters, which are read from the request."""
+def scope_parameters(path: str, *more: dict[str, Any]) -> dict[str, Any]:
+    """The path's own parameters, which are read from the request; and `more`, which are too."""
     names = [name for name in ("organization_id", "project_id") if f"{{{name}}}" in path]
     return {
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "title": name}} for name in names
+            *({"name": name, "in": "path", "required": True, "schema": {"type": "string", "title": name}} for name in names),
+            *more,
         ]
     }
+
+
+def _conditions(method: str, path: str) -> list[dict[str, Any]]:
+    """The header that makes a request about one resource conditional."""
+    if "{reference}" not in path or path.endswith("/history"):
+        return []
+    name, text = "If-Match", "The ETag that was read: the resource is changed only if it is still as it was then."
+    if method == "GET":
+        name, text = "If-None-Match", "The ETag that was read: 304 if the resource is still as it was then."
+    return [{"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}]
 
 
 def kind_router(services: Services, kinds: Sequence[Kind]) -> APIRouter:

@@ -2,20 +2,31 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from groundplane.controlplane import audit
-from groundplane.controlplane.audit import AuditEvent
+from groundplane.controlplane.audit import AuditEvent, Outcome
 from groundplane.controlplane.fleet import oversight
 from groundplane.controlplane.fleet.agent import AGENT
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.gateway.identity.shapes import PREFIXES as IDENTITY_PREFIXES
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, path_scope, scope_parameters
+from groundplane.controlplane.gateway.kinds import (
+    ClusterFilter,
+    CreatedAfter,
+    CreatedBefore,
+    Cursor,
+    Limit,
+    NameFilter,
+    answer,
+    filter_id,
+    path_scope,
+    scope_parameters,
+)
 from groundplane.controlplane.gateway.operation import operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import JOB_PREFIX, USER_PREFIX, View, public
@@ -23,7 +34,7 @@ from groundplane.controlplane.jobs.traffic import RULE_PREFIX
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.database import Row
-from groundplane.kernel.errors import InvalidRequestError
+from groundplane.kernel.errors import FieldProblem, InvalidRequestError
 from groundplane.kernel.ids import format_id, parse_id
 
 DRIFT_PREFIX = "drf"
@@ -39,6 +50,15 @@ HEALTH_READ = "fleet.health.read"
 PROJECT_PATH = "/projects/{project_id}"
 
 OpenOnly = Annotated[bool, Query(description="Only what is not over; false for all that ever was.")]
+ActionFilter = Annotated[
+    str | None, Query(max_length=80, pattern=r"^[a-z_.]+$", description="Only of this permission, as `compute.vm.create`.")
+]
+OutcomeFilter = Annotated[Outcome | None, Query()]
+ActorFilter = Annotated[str | None, Query(max_length=80, description="Only what this user or other actor did (its id).")]
+ResourceFilter = Annotated[str | None, Query(max_length=80, description="Only what is about this resource (its id).")]
+KindFilter = Annotated[str | None, Query(max_length=40, pattern=r"^[a-z_]+$", description="Only resources of this kind.")]
+DifferenceFilter = Annotated[Literal["missing", "orphan", "modified", "wrong_state"] | None, Query()]
+CodeFilter = Annotated[str | None, Query(max_length=80, pattern=r"^[a-z_]+$", description="Only incidents of this code.")]
 
 
 class AuditEventView(View):
@@ -165,11 +185,26 @@ def _add_audit_log(router: APIRouter, services: Services, prefix: str) -> None:
         "/audit-events", response_model=AuditPage, summary="Read the audit log", operation_id="audit_event_list",
         openapi_extra=_extra(AUDIT_LIST, prefix),
     )  # fmt: skip
-    async def list_audit_events(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_audit_events(
+        request: Request, limit: Limit = 50, cursor: Cursor = None, action: ActionFilter = None, outcome: OutcomeFilter = None,
+        actor: ActorFilter = None, resource: ResourceFilter = None, created_after: CreatedAfter = None,
+        created_before: CreatedBefore = None,
+    ) -> Response:  # fmt: skip
         before = _parse(AUDIT_PREFIX, cursor)
         scope = path_scope(request)
         async with operation(services, request, permission=AUDIT_LIST, **scope.place) as op:
-            found = await audit.page(op.tx, project_id=scope.project_id, before=before, limit=limit + 1)
+            found = await audit.page(
+                op.tx,
+                project_id=scope.project_id,
+                resource_id=filter_id(services.kinds.values(), "resource", resource),
+                actor_id=_actor_id(actor),
+                action=action,
+                outcome=outcome,
+                since=created_after,
+                until=created_before,
+                before=before,
+                limit=limit + 1,
+            )
         return _page(found, limit, lambda event: _audit_view(services, event))
 
 
@@ -178,12 +213,25 @@ def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
         "/drift", response_model=DriftPage, summary="List drift", operation_id="drift_list",
         openapi_extra=_extra(DRIFT_LIST, prefix),
     )  # fmt: skip
-    async def list_drift(request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True) -> Response:
+    async def list_drift(
+        request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True,
+        resource: ResourceFilter = None, kind: KindFilter = None, difference: DifferenceFilter = None,
+        created_after: CreatedAfter = None, created_before: CreatedBefore = None,
+    ) -> Response:  # fmt: skip
         after = _parse(DRIFT_PREFIX, cursor)
         scope = path_scope(request)
         async with operation(services, request, permission=DRIFT_LIST, **scope.place) as op:
             found = await oversight.drift_page(
-                op.tx, project_id=scope.project_id, open_only=open_only, after=after, limit=limit + 1
+                op.tx,
+                project_id=scope.project_id,
+                open_only=open_only,
+                resource_id=filter_id(services.kinds.values(), "resource", resource),
+                kind=kind,
+                difference=difference,
+                since=created_after,
+                until=created_before,
+                after=after,
+                limit=limit + 1,
             )
         return _page(found, limit, lambda row: _drift_view(services, row))
 
@@ -194,11 +242,14 @@ def _add_incidents(router: APIRouter, services: Services) -> None:
         openapi_extra=_extra(INCIDENT_LIST),
     )  # fmt: skip
     async def list_incidents(
-        request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True
-    ) -> Response:
+        request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True, code: CodeFilter = None,
+        created_after: CreatedAfter = None, created_before: CreatedBefore = None,
+    ) -> Response:  # fmt: skip
         after = _parse(INCIDENT_PREFIX, cursor)
         async with operation(services, request, permission=INCIDENT_LIST) as op:
-            found = await oversight.incident_page(op.tx, open_only=open_only, after=after, limit=limit + 1)
+            found = await oversight.incident_page(
+                op.tx, open_only=open_only, code=code, since=created_after, until=created_before, after=after, limit=limit + 1
+            )
         return _page(found, limit, lambda row: _incident_view(services, row))
 
 
@@ -207,15 +258,27 @@ def _add_host_health(router: APIRouter, services: Services) -> None:
         "/hosts-health", response_model=HostHealthPage, summary="See how the hosts are", operation_id="host_health_list",
         openapi_extra=_extra(HEALTH_READ),
     )  # fmt: skip
-    async def list_host_health(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_host_health(
+        request: Request, limit: Limit = 50, cursor: Cursor = None, cluster: ClusterFilter = None, name: NameFilter = None
+    ) -> Response:
+        cluster_id = filter_id([CLUSTER], "cluster", cluster)
         after = _parse(HOST.prefix, cursor)
         async with operation(services, request, permission=HEALTH_READ) as op:
-            found = await oversight.host_health_page(op.tx, after=after, limit=limit + 1)
+            found = await oversight.host_health_page(op.tx, cluster_id=cluster_id, name=name, after=after, limit=limit + 1)
         return _page(found, limit, _health_view, key="host_id")
 
 
 def _extra(permission: str, prefix: str = "") -> dict[str, Any]:
     return {"x-permission": permission, **scope_parameters(prefix)}
+
+
+def _actor_id(text: str | None) -> UUID | None:
+    """Whoever acts has an id that ends in a UUID: users, service accounts, agents."""
+    found = parse_id(text.partition("_")[0], text) if text else None
+    if text and found is None:
+        detail = f"{text!r} is not the id of somebody who acts."
+        raise InvalidRequestError(errors=[FieldProblem(pointer="/query/actor", detail=detail)])
+    return found
 
 
 def _parse(prefix: str, cursor: str | None) -> UUID | None:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import Scope
 
 from groundplane.kernel.database import RetryableDatabaseError
@@ -68,6 +69,22 @@ class BodyTooLargeError(GroundplaneError):
     def of(cls, limit: int) -> "BodyTooLargeError":
         """The error that names the limit, in bytes."""
         return cls(f"The body is larger than {limit} bytes, which is the most that is taken here. Send less.")
+
+
+class UriTooLongError(GroundplaneError):
+    """The address with its query is longer than what is taken here. Send less."""
+
+    code = "uri_too_long"
+    status = 414
+    title = "URI too long"
+
+
+class HeadersTooLargeError(GroundplaneError):
+    """The request's headers are more than what is taken here. Send fewer or shorter ones."""
+
+    code = "headers_too_large"
+    status = 431
+    title = "Headers too large"
 
 
 class RequestAbortedError(GroundplaneError):
@@ -144,9 +161,34 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
     if isinstance(error, BodyLimitExceeded):
         return problem_response(BodyTooLargeError.of(error.limit), request.scope)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _on_other_method(request)
     response = problem_response(_OF_STATUS.get(error.status_code, GroundplaneError)(), request.scope)
     response.headers.update(error.headers or {})
     return response
+
+
+def _on_other_method(request: Request) -> Response:
+    """405 with all that the address takes; and for OPTIONS just that, since it asks for nothing else."""
+    allow = ", ".join(sorted(_methods_at(request)))
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": allow})
+    response = problem_response(MethodNotAllowedError(), request.scope)
+    response.headers["Allow"] = allow
+    return response
+
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Starlette itself names only those of the first route that has the path."""
+    found = {"OPTIONS"}
+    for method in _METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] == Match.FULL for route in request.app.routes):
+            found.add(method)
+    return found | ({"HEAD"} if "GET" in found else set())
 
 
 async def _on_disconnect(request: Request, _error: Exception) -> Response:
@@ -174,10 +216,11 @@ def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
     if location and location[0] == "body":
         del location[0]
     detail = "There is no such field here." if error["type"] == "extra_forbidden" else str(error["msg"])
-    return FieldProblem(pointer=_pointer(location), detail=detail)
+    return FieldProblem(pointer=pointer_to(location), detail=detail)
 
 
-def _pointer(location: Iterable[object]) -> str:
+def pointer_to(location: Iterable[object]) -> str:
+    """The JSON pointer (RFC 6901) of a place."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
 
 

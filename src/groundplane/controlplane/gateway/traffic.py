@@ -1,15 +1,15 @@
 """The routes of traffic rules, for operators: what is held up, refused, slowed or capped, by whom, why and until when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
+from groundplane.controlplane.gateway.kinds import CreatedAfter, CreatedBefore, Cursor, Limit, answer, filter_id
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
@@ -37,6 +37,9 @@ Reason = Annotated[
 ]
 Amount = Annotated[int, Field(ge=1, le=1_000_000, description="rate: jobs a minute; concurrency: jobs at work at once.")]
 Expiry = Annotated[AwareDatetime, Field(strict=False, description="Without effect from then on. At most 30 days ahead.")]
+ActionFilter = Annotated[Action | None, Query()]
+OrganizationFilter = Annotated[str | None, Query(max_length=80, description="Only rules about this organization (its id).")]
+ProjectFilter = Annotated[str | None, Query(max_length=80, description="Only rules about this project (its id).")]
 RulePath = Annotated[str, Path(max_length=80, pattern=r"^[a-z0-9_]+$", description="The rule's id.")]
 
 
@@ -115,12 +118,25 @@ def _permission(verb: str) -> str:
 
 def _add_reading(router: APIRouter, services: Services) -> None:
     @router.get("", response_model=TrafficRulePage, summary="List traffic rules", **_named("list"))
-    async def list_rules(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_rules(
+        request: Request, limit: Limit = 50, cursor: Cursor = None, action: ActionFilter = None,
+        organization: OrganizationFilter = None, project: ProjectFilter = None, created_after: CreatedAfter = None,
+        created_before: CreatedBefore = None,
+    ) -> Response:  # fmt: skip
         after = parse_id(RULE_PREFIX, cursor) if cursor else None
         if cursor and after is None:
             raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
         async with operation(services, request, permission=_permission("list")) as op:
-            found = await traffic.page(op.tx, after=after, limit=limit + 1)
+            found = await traffic.page(
+                op.tx,
+                action=action,
+                organization_id=filter_id([ORGANIZATION], "organization", organization),
+                project_id=filter_id([PROJECT], "project", project),
+                since=created_after,
+                until=created_before,
+                after=after,
+                limit=limit + 1,
+            )
             held = await traffic.held_by(op.tx, [rule.id for rule in found])
             now = op.tx.now
         items = [_view(rule, held, now) for rule in found[:limit]]
@@ -247,11 +263,15 @@ async def _refer(
     detail = None
     if found is None:
         detail = f"There is no {field} {reference!r}{' in that organization' if organization_id else ''}."
-    elif organization_id is None and len(await store.page(tx, kind, project_id=None, name=reference, limit=2)) > 1:
+    elif organization_id is None and len(await _named_alike(tx, kind, reference)) > 1:
         detail = f"Several {kind.plural} are named {reference!r}. Give the id, or the organization too."
     if detail is not None:
         problems.append(FieldProblem(pointer=f"/{field}", detail=detail))
     return found
+
+
+async def _named_alike(tx: Tx, kind: Kind, name: str) -> Sequence[Resource]:
+    return await store.page(tx, kind, project_id=None, filters=store.Filters(name=name), limit=2)
 
 
 async def _told(tx: Tx, rule: Rule) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from groundplane.kernel.database import Row, Tx
+from groundplane.kernel.where import Where
 
 JobState = Literal["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED"]
 Verb = Literal["create", "update", "delete", "correct", "bulk"]
@@ -113,21 +114,22 @@ async def page(
     resource_id: UUID | None = None,
     parent_id: UUID | None = None,
     state: str | None = None,
+    verb: str | None = None,
+    resource_kind: str | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
     after: UUID | None = None,
     limit: int = 50,
 ) -> Sequence[Job]:
     """The newest jobs first, `after` being the last id of the page before. None for a filter means all."""
-    wanted = {"project_id": project_id, "resource_id": resource_id, "parent_id": parent_id, "state": state}
-    filters = {name: value for name, value in wanted.items() if value is not None}
-    clauses = [f"{name} = ${number}" for number, name in enumerate(filters, 1)]
-    values: list[object] = list(filters.values())
+    where = Where()
+    where.equal(project_id=project_id, resource_id=resource_id, parent_id=parent_id)
+    where.equal(state=state, verb=verb, resource_kind=resource_kind)
+    where.made(created_after, created_before)
     if after is not None:
-        values.append(after)
-        clauses.append(f"id < ${len(values)}")
-    values.append(limit)
-    where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
-    sql = f"SELECT {COLUMNS} FROM job {where} ORDER BY id DESC LIMIT ${len(values)}"  # noqa: S608  # our own columns
-    return [Job.from_row(row) for row in await tx.fetch(sql, *values)]
+        where.clauses.append(f"id < {where.place(after)}")
+    sql = f"SELECT {COLUMNS} FROM job {where.sql} ORDER BY id DESC LIMIT {where.place(limit)}"  # noqa: S608  # our own columns
+    return [Job.from_row(row) for row in await tx.fetch(sql, *where.values)]
 
 
 async def history(tx: Tx, job_id: UUID) -> Sequence[Row]:

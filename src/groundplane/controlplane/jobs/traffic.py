@@ -16,6 +16,7 @@ from groundplane.controlplane.jobs.job import Job
 from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.errors import ConflictError, NotFoundError
 from groundplane.kernel.ids import format_id, new_id
+from groundplane.kernel.where import Where
 
 Action = Literal["pause", "reject", "rate", "concurrency"]
 
@@ -263,12 +264,25 @@ async def get(tx: Tx, rule_id: UUID) -> Rule:
     return _found(await tx.row(f"SELECT {_COLUMNS} FROM traffic_rule AS rule WHERE id = $1", rule_id))  # noqa: S608
 
 
-async def page(tx: Tx, *, after: UUID | None, limit: int) -> Sequence[Rule]:
-    """Rules, oldest first, those too that are over; `after` being the last id of the page before."""
+async def page(
+    tx: Tx,
+    *,
+    action: str | None = None,
+    organization_id: UUID | None = None,
+    project_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[Rule]:
+    """Rules, oldest first, those too that are over; `after` being the last id of the page before. None means any."""
+    where = Where()
+    where.equal(action=action, organization_id=organization_id, project_id=project_id)
+    where.made(since, until)
+    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM traffic_rule AS rule WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2",  # noqa: S608
-        after,
-        limit,
+        f"SELECT {_COLUMNS} FROM traffic_rule AS rule {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608
+        *where.values,
     )
     return [_rule(row) for row in rows]
 

@@ -3,14 +3,17 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from groundplane.controlplane.resources.kind import Creation, Draft, Kind
 from groundplane.controlplane.resources.problems import NameTakenError, ReferenceNotFoundError, ResourceNotFoundError
 from groundplane.controlplane.resources.resource import COLUMNS, Resource, Status
+from groundplane.controlplane.resources.selectors import Term
 from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.ids import parse_id
+from groundplane.kernel.where import Where
 
 
 def insert(tx: Tx, kind: Kind, creation: Creation, draft: Draft, spec: Mapping[str, Any], *, status: Status) -> Resource:
@@ -259,45 +262,76 @@ def _no_such(wish: Wish) -> ReferenceNotFoundError:
     )
 
 
+@dataclass(frozen=True)
+class Filters:
+    """Which resources of a kind a list is about; None means any. `labels` are terms that must all hold.
+
+    created_after, created_before   by `created_at`, the first included, the second not
+    uses                            what links to this resource
+    """
+
+    labels: Sequence[Term] = ()
+    name: str | None = None
+    status: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    uses: UUID | None = None
+    cluster_id: UUID | None = None
+    host_id: UUID | None = None
+
+
+# The planner thinks that a label's value is rarer than it is, would gather all that have it, and sort them for one page.
+_IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"
+
+
 async def page(
     tx: Tx,
     kind: Kind,
     *,
     project_id: UUID | None,
+    organization_id: UUID | None = None,
     organization_ids: Sequence[UUID] | None = None,
-    selector: Sequence[tuple[str, str]] = (),
-    name: str | None = None,
-    status: str | None = None,
+    filters: Filters = Filters(),
     after: UUID | None = None,
     limit: int = 50,
 ) -> Sequence[Resource]:
     """Living resources of a kind, oldest first, `after` being the last id of the page before.
 
-    `selector` are labels that must all be equal; None for a filter means any.
+    `organization_id` is the project's: who knows it, says it, and labels are found by it.
     """
-    clauses = ["kind = $1", "deleted_at IS NULL"]
-    values: list[object] = [kind.name]
-
-    def add(clause: str, *more: object) -> None:
-        first = len(values) + 1
-        values.extend(more)
-        clauses.append(clause.format(*range(first, first + len(more))))
-
-    if project_id is not None:
-        add("project_id = ${}", project_id)
+    where = Where()
+    of_kind = where.place(kind.name)
+    where.clauses += [f"kind = {of_kind}", "deleted_at IS NULL"]
+    beyond = where.place(after) if after is not None else None
+    if beyond is not None:
+        where.clauses.append(f"id > {beyond}")
+    where.equal(project_id=project_id, name=filters.name, status=filters.status)
+    where.equal(cluster_id=filters.cluster_id, host_id=filters.host_id)
+    if filters.name is not None and project_id is not None:  # as the index of names has it
+        where.equal(scope_id=scope_of(kind, organization_id, project_id))
+    where.made(filters.created_after, filters.created_before)
     if organization_ids is not None:
-        add("organization_id = ANY(${}::uuid[])", list(organization_ids))
-    if name is not None:
-        add("name = ${}", name)
-    if status is not None:
-        add("status = ${}", status)
-    if after is not None:
-        add("id > ${}", after)
-    for key, value in selector:
-        add("EXISTS (SELECT FROM label WHERE resource_id = resource.id AND key = ${} AND value = ${})", key, value)
-    values.append(limit)
-    sql = f"SELECT {COLUMNS} FROM resource WHERE {' AND '.join(clauses)} ORDER BY id LIMIT ${len(values)}"  # noqa: S608
-    return [Resource.from_row(row) for row in await tx.fetch(sql, *values)]
+        where.clauses.append(f"organization_id = ANY({where.place(list(organization_ids))}::uuid[])")
+    if filters.uses is not None:
+        place = where.place(filters.uses)
+        where.clauses.append(f"EXISTS (SELECT FROM link WHERE source_id = resource.id AND target_id = {place})")
+    if filters.labels:
+        await tx.execute(_IN_ORDER)
+    for term in filters.labels:
+        where.clauses.append(term.sql(where.place, kind=of_kind, organization_id=organization_id, after=beyond))
+    sql = f"SELECT {COLUMNS} FROM resource {where.sql} ORDER BY id LIMIT {where.place(limit)}"  # noqa: S608  # our own columns
+    return [Resource.from_row(row) for row in await tx.fetch(sql, *where.values)]
+
+
+async def revision_found(tx: Tx, resource_id: UUID) -> int:
+    """The revision that this transaction found a resource at, whatever it has changed of it since."""
+    revision: int = await tx.value(
+        """SELECT coalesce((SELECT min(revision) - 1 FROM revision WHERE entity = 'resource' AND entity_id = $1
+                                   AND transaction_id = pg_current_xact_id()),
+                           (SELECT revision FROM resource WHERE id = $1))""",
+        resource_id,
+    )
+    return revision
 
 
 async def journal(tx: Tx, resource_id: UUID, *, limit: int = 200) -> Sequence[Row]:

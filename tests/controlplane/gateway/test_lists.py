@@ -1,0 +1,204 @@
+"""Every list has pages and filters; labels select; pages are stable and read no more than they answer."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from tests.controlplane.gateway.conftest import Api
+from tests.controlplane.gateway.test_completeness import known_ids, public_apps, routes
+
+from groundplane.controlplane.gateway.selectors import parse_selector
+from groundplane.controlplane.resources.selectors import Term
+from groundplane.kernel.errors import InvalidRequestError
+from groundplane.kernel.ids import format_id, new_id
+from groundplane.processes.catalog import KINDS
+
+OF_RESOURCES = {"label", "name", "status", "created_after", "created_before", "uses"}
+BORN = {"created_after", "created_before"}
+OF_OTHERS = {
+    "jobs": {"resource", "parent", "state", "verb", "kind"} | BORN,
+    "audit-events": {"action", "outcome", "actor", "resource"} | BORN,
+    "drift": {"open_only", "resource", "kind", "difference"} | BORN,
+    "incidents": {"open_only", "code"} | BORN,
+    "hosts-health": {"cluster", "name"},
+    "traffic-rules": {"action", "organization", "project"} | BORN,
+}
+WITHOUT_FILTERS = {"users", "role-bindings"}
+"""Lists that only have pages as yet. This shrinks."""
+
+
+def lists(app: FastAPI) -> Iterator[tuple[str, set[str]]]:
+    """The path of each list, and the names of its parameters."""
+    for prefix, each in public_apps(app):
+        document = each.openapi()
+        for path, item in document["paths"].items():
+            schema = _answer_of(item.get("get", {}), document)
+            if {"items", "next"} <= set(schema.get("properties", {})):
+                yield prefix + path, {each["name"] for each in item["get"]["parameters"] if each["in"] == "query"}
+
+
+def _answer_of(operation: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    content = operation.get("responses", {}).get("200", {}).get("content", {})
+    reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+    found: dict[str, Any] = document["components"]["schemas"].get(reference.rpartition("/")[2], {})
+    return found
+
+
+def test_every_list_has_pages_and_filters(api: Api) -> None:
+    found = dict(lists(api.app))
+    assert len(found) > 20
+    plurals = {kind.plural: kind for kind in KINDS}
+    for path, parameters in found.items():
+        collection = path.rpartition("/")[2]
+        assert parameters >= {"limit", "cursor"}, path
+        if collection in WITHOUT_FILTERS:
+            continue
+        placed = {"cluster", "host"} if "/api/ops/" in path else set()
+        wanted = OF_RESOURCES | placed if collection in plurals else OF_OTHERS[collection]
+        assert parameters >= wanted, f"{path} lacks {wanted - parameters}"
+
+
+async def test_every_filter_of_every_list_can_be_asked(api: Api) -> None:
+    values = {
+        "label": "a=b,!c,d in (e,f),g!=h", "name": "it", "status": "active", "created_after": "2020-01-01T00:00:00Z",
+        "created_before": "2030-01-01T00:00:00Z", "uses": format_id("net", new_id()), "limit": "7",
+        "resource": format_id("vm", new_id()), "parent": format_id("job", new_id()),
+        "state": "FAILED", "verb": "create", "kind": "vm", "action": "compute.vm.create", "outcome": "denied",
+        "actor": format_id("usr", new_id()), "open_only": "false", "difference": "missing", "code": "job_overdue",
+        "organization": format_id("org", new_id()), "project": format_id("prj", new_id()),
+    }  # fmt: skip
+    prefixes = {kind.name: kind.prefix for kind in KINDS}
+    values |= {"cluster": format_id(prefixes["cluster"], new_id()), "host": format_id(prefixes["host"], new_id())}
+    filled = {route.path: route.filled(known_ids(api)) for route in routes(api.app) if route.method == "GET"}
+    for path, parameters in lists(api.app):
+        rules = "traffic-rules" in path
+        asked = {name: "pause" if rules and name == "action" else values[name] for name in parameters - {"cursor"}}
+        for each in [{name: value} for name, value in asked.items()] + [asked]:
+            answer = await api.call("GET", filled[path], params=each)
+            assert answer.status_code == 200, f"{path} {each}: {answer.text}"
+        assert answer.json()["items"] == [] or path.rpartition("/")[2] in WITHOUT_FILTERS, path
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("env=prod", [Term("env", "in", ("prod",))]),
+        ("env==prod", [Term("env", "in", ("prod",))]),
+        (" env = prod , tier!=web ", [Term("env", "in", ("prod",)), Term("tier", "notin", ("web",))]),
+        ("env=", [Term("env", "in", ("",))]),
+        ("env", [Term("env", "exists")]),
+        ("!env, x", [Term("env", "absent"), Term("x", "exists")]),
+        ("env in (a, b),x notin (c)", [Term("env", "in", ("a", "b")), Term("x", "notin", ("c",))]),
+        ("in in (in)", [Term("in", "in", ("in",))]),
+        ("example.org/app=a_b-c.d", [Term("example.org/app", "in", ("a_b-c.d",))]),
+        (None, []),
+        ("", []),
+    ],
+)
+def test_selectors_are_read(text: str | None, terms: list[Term]) -> None:
+    assert parse_selector(text) == terms
+
+
+@pytest.mark.parametrize("text", ["=x", "a=b,", ",", "a=b c", "a in ()", "a in (b", "a in b", "!", "!!a", "a=(b)", "a,,b"])
+def test_selectors_that_say_nothing_are_refused(text: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_selector(text)
+    assert caught.value.errors[0].pointer == "/query/label"
+
+
+def test_selectors_have_an_end() -> None:
+    with pytest.raises(InvalidRequestError, match="errors"):
+        parse_selector(",".join(f"k{number}" for number in range(17)))
+
+
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [
+        ("env=prod", ["a", "b"]),
+        ("env!=prod", ["c", "d"]),
+        ("env", ["a", "b", "c"]),
+        ("!env", ["d"]),
+        ("env in (prod,test)", ["a", "b", "c"]),
+        ("env notin (prod)", ["c", "d"]),
+        ("env=prod,tier", ["a"]),
+        ("env=prod,!tier", ["b"]),
+        ("env=prod,tier=db", []),
+    ],
+)
+async def test_labels_select(api: Api, selector: str, names: list[str]) -> None:
+    labels = {"a": {"env": "prod", "tier": "web"}, "b": {"env": "prod"}, "c": {"env": "test"}, "d": {}}
+    for name, each in labels.items():
+        await api.post("/networks", {"name": name, "labels": each})
+    answer = await api.call("GET", f"{api.project}/networks", params={"label": selector})
+    assert [item["name"] for item in answer.json()["items"]] == names
+    pages = await api.call("GET", f"{api.project}/networks", params={"label": selector, "limit": 1})
+    if len(names) > 1:
+        answer = await api.call("GET", f"{api.project}/networks", params={"label": selector, "cursor": pages.json()["next"]})
+        assert [item["name"] for item in answer.json()["items"]] == names[1:]
+
+
+async def test_fields_select(api: Api) -> None:
+    lan = await api.made("networks", "lan")
+    await api.made("networks", "other")
+    await api.made("subnets", "a", {"network": "lan", "cidr": "10.0.0.0/24"})
+    await api.made("subnets", "b", {"network": "other", "cidr": "10.0.0.0/24"})
+    names = await _names(api, "subnets", uses=lan["id"])
+    assert names == ["a"]
+    assert await _names(api, "networks", status="creating") == []
+    assert await _names(api, "networks", created_after=lan["created_at"]) == ["lan", "other"]
+    assert await _names(api, "networks", created_before=lan["created_at"]) == []
+    soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    assert await _names(api, "networks", created_after=soon) == []
+    assert await _names(api, "networks", created_before=soon, name="other") == ["other"]
+    answer = await api.call("GET", f"{api.project}/subnets", params={"uses": "lan"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/query/uses")
+
+
+async def _names(api: Api, plural: str, **filters: str) -> list[str]:
+    answer = await api.call("GET", f"{api.project}/{plural}", params=filters)
+    assert answer.status_code == 200, answer.text
+    return [item["name"] for item in answer.json()["items"]]
+
+
+async def test_operators_select_by_place(api: Api) -> None:
+    hosts = (await api.call("GET", "/api/ops/v1/hosts")).json()["items"]
+    pools = await api.call("GET", "/api/ops/v1/pools", params={"host": hosts[0]["id"]})
+    assert {pool["host_id"] for pool in pools.json()["items"]} == {hosts[0]["id"]}
+    nowhere = format_id(hosts[0]["id"].partition("_")[0], new_id())
+    assert (await api.call("GET", "/api/ops/v1/pools", params={"host": nowhere})).json()["items"] == []
+    answer = await api.call("GET", f"{api.project}/vms", params={"host": hosts[0]["id"]})
+    assert answer.status_code == 422  # a tenant's list tells nothing of hosts
+
+
+async def test_the_audit_log_and_jobs_select(api: Api) -> None:
+    lan = await api.made("networks", "lan")
+    await api.call("DELETE", f"{api.project}/networks/lan")
+    jobs = (await api.get("/jobs?verb=delete"))["items"]
+    assert [job["resource_id"] for job in jobs] == [lan["id"]]
+    events = (await api.get(f"/audit-events?resource={lan['id']}&action=network.network.create"))["items"]
+    assert [event["outcome"] for event in events] == ["allowed"]
+    assert (await api.get(f"/audit-events?actor={events[0]['actor_id']}&outcome=denied"))["items"] == []
+
+
+async def test_pages_miss_nothing_and_repeat_nothing_while_others_insert(api: Api) -> None:
+    for number in range(12):
+        await api.post("/networks", {"name": f"n{number:02}"})
+
+    async def insert() -> None:
+        for number in range(12, 30):
+            await api.post("/networks", {"name": f"n{number:02}"})
+
+    inserting = asyncio.create_task(insert())
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = await api.get(f"/networks?limit=3{f'&cursor={cursor}' if cursor else ''}")
+        seen += [item["name"] for item in page["items"]]
+        cursor = page["next"]
+        await asyncio.sleep(0.01)
+    await inserting
+    assert seen[:12] == [f"n{number:02}" for number in range(12)]
+    assert len(seen) == len(set(seen))

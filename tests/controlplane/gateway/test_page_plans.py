@@ -1,0 +1,135 @@
+"""A page reads about as many rows as it answers, however many there are: looked at under the platform's session settings."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from bench import crowd
+
+from groundplane.controlplane import audit
+from groundplane.controlplane.compute.vm import VM
+from groundplane.controlplane.jobs import job as jobs
+from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources.selectors import Term, equals
+from groundplane.controlplane.resources.store import Filters
+from groundplane.kernel.database import Database, Tx
+
+LIMIT = 51
+CROWD = 40_000
+"""Half are machines, in a hundred projects, all with the labels env=prod and tier=web."""
+
+Plan = Mapping[str, Any]
+
+
+class Watched:
+    """A connection that has each query explained while it is carried out."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.plans: list[Plan] = []
+
+    async def execute(self, sql: str) -> str:
+        """A setting of the transaction."""
+        tag: str = await self.connection.execute(sql)
+        return tag
+
+    async def fetch(self, sql: str, *values: object) -> Sequence[Any]:
+        """The rows of the statement."""
+        (explained,) = await self.connection.fetchrow(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", *values)
+        self.plans.append(json.loads(explained)[0]["Plan"])
+        rows: Sequence[Any] = await self.connection.fetch(sql, *values)
+        return rows
+
+
+def nodes(plan: Plan) -> Iterator[Plan]:
+    """All of a plan."""
+    yield plan
+    for each in plan.get("Plans", ()):
+        yield from nodes(each)
+
+
+def rows_read(plan: Plan) -> int:
+    """What all scans looked at."""
+    return sum(
+        int(each["Actual Loops"] * (each["Actual Rows"] + each.get("Rows Removed by Filter", 0)))
+        for each in nodes(plan)
+        if "Scan" in each["Node Type"]
+    )
+
+
+@pytest_asyncio.fixture(scope="module")
+async def crowded(postgres_url: str, database: Database) -> Database:
+    await crowd.fill(postgres_url, CROWD)
+    return database
+
+
+@pytest_asyncio.fixture
+async def watched(crowded: Database) -> AsyncIterator[tuple[Tx, Watched]]:
+    async with crowded.transaction() as tx:
+        watch = Watched(tx.connection)
+        yield replace(tx, connection=watch), watch
+
+
+async def _project(tx: Tx) -> tuple[UUID, UUID]:
+    (row,) = await tx.connection.connection.fetch(
+        "SELECT id, organization_id FROM resource WHERE kind = 'project' AND name = 'crowd-7'"
+    )
+    return row["id"], row["organization_id"]
+
+
+NOW = datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(),
+        Filters(labels=[equals("env", "prod")]),
+        Filters(labels=[equals("env", "prod"), equals("tier", "web")]),
+        Filters(labels=[Term("env", "in", ("prod", "test")), Term("gone", "absent"), Term("tier", "exists")]),
+        Filters(status="active"),
+        Filters(created_after=NOW - timedelta(days=2)),
+        Filters(created_before=NOW),
+    ],
+    ids=lambda filters: ",".join(name for name, value in vars(filters).items() if value),
+)
+async def test_a_page_of_a_project_reads_its_own_rows(watched: tuple[Tx, Watched], filters: Filters) -> None:
+    tx, watch = watched
+    project_id, organization_id = await _project(tx)
+    where: dict[str, Any] = {"project_id": project_id, "organization_id": organization_id, "filters": filters, "limit": LIMIT}
+    first = await store.page(tx, VM, **where)
+    second = await store.page(tx, VM, **where, after=first[-1].id)
+    assert len(first) == len(second) == LIMIT
+    assert first[-1].id < second[0].id
+    for plan in watch.plans:
+        assert not [each["Node Type"] for each in nodes(plan) if each["Node Type"] in {"Sort", "Seq Scan", "Hash"}], plan
+        assert rows_read(plan) <= LIMIT * (1 + len(filters.labels)) + 5, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize(
+    "filters", [Filters(labels=[equals("env", "none")]), Filters(name="vm-107"), Filters(created_after=NOW + timedelta(days=1))]
+)
+async def test_what_few_have_is_found_without_reading_the_others(watched: tuple[Tx, Watched], filters: Filters) -> None:
+    tx, watch = watched
+    project_id, organization_id = await _project(tx)
+    found = await store.page(tx, VM, project_id=project_id, organization_id=organization_id, filters=filters, limit=LIMIT)
+    assert [each.name for each in found] == (["vm-107"] if filters.name else [])
+    (plan,) = watch.plans
+    assert rows_read(plan) <= 5, json.dumps(plan, indent=1)
+
+
+async def test_pages_of_jobs_and_of_the_audit_log_too(watched: tuple[Tx, Watched]) -> None:
+    tx, watch = watched
+    project_id, _ = await _project(tx)
+    assert len(await jobs.page(tx, project_id=project_id, created_after=NOW - timedelta(days=3), limit=LIMIT)) == LIMIT
+    assert (
+        len(await audit.page(tx, project_id=project_id, outcome="allowed", since=NOW - timedelta(days=3), limit=LIMIT)) == LIMIT
+    )
+    for plan in watch.plans:
+        assert not [each for each in nodes(plan) if each["Node Type"] in {"Sort", "Seq Scan"}]
+        assert rows_read(plan) <= LIMIT + 5
