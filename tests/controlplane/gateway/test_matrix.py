@@ -1,4 +1,4 @@
-"""Every route, asked by every built-in role at each level and by nobody, of what is theirs and what is not: as `matrix.txt` says.
+"""Every route, asked by every built-in role at each level and by nobody, of what is theirs and what is not, as in `matrix.txt`.
 
 The routes come from the application, the roles from identity; what the table does not list fails. Requests are dry runs, or
 are refused after the decision, so that all of them meet the same world.
