@@ -55,8 +55,12 @@ AnyOperation = APIOperation[Any, Any, Any, Any]
 
 @dataclass
 class Report:
-    """Answers by operation and status, and what was wrong: by operation and failure, the first of each."""
+    """Answers by operation and status, and what was wrong: by operation and failure, the first of each.
 
+    `began` is of the monotonic clock.
+    """
+
+    began: float
     answers: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     findings: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -70,13 +74,22 @@ class Report:
         """Operations that did what they are for at least once."""
         return {name for name, counted in self.answers.items() if _good(counted)}
 
+    def add(self, other: "Report") -> None:
+        """Count in what another round has found."""
+        for name, counted in other.answers.items():
+            self.answers[name].update(counted)
+        self.findings = {**other.findings, **self.findings}
+
     def summary(self) -> str:
         """One line an operation: cases, how many were 2xx, and all statuses."""
         lines = [
             f"{counted.total():6} {_good(counted):6}  {name:90} {_statuses(counted)}"
             for name, counted in sorted(self.answers.items())
         ]
-        head = f"{self.cases} cases, {len(self.reached)} of {len(self.answers)} operations answered some with 2xx"
+        head = (
+            f"{self.cases} cases in {time.monotonic() - self.began:.0f} s, {len(self.findings)} findings; "
+            f"{len(self.reached)} of {len(self.answers)} operations answered some with 2xx"
+        )
         return "\n".join([head, " cases    2xx  operation", *lines])
 
 

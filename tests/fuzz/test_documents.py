@@ -5,6 +5,7 @@ A short run with a fixed seed belongs to `make test`; `make fuzz` is a long one,
 
 import os
 import time
+from collections.abc import Iterator
 
 import pytest
 from tests.controlplane.conftest import cloud
@@ -17,25 +18,36 @@ from groundplane.controlplane.gateway import console
 __all__ = ["api", "cloud"]
 
 CASES = int(os.environ.get("FUZZ_CASES", "430"))
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "45"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "40"))
 SEED = int(os.environ.get("FUZZ_SEED", "4"))
-A_ROUND = 20
-"""How many cases an operation gets at most before the world is made anew: they spend it."""
+A_ROUND = 2000
+"""How many cases one world is good for: they spend it."""
+ROUNDS = -(-CASES // A_ROUND)
+
+
+@pytest.fixture(scope="module")
+def total(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """What all rounds found together; shown in the end."""
+    total = Report(began=time.monotonic())
+    yield total
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\nseed {SEED}\n{total.summary()}")  # noqa: T201  # what `make fuzz` shows
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(SECONDS * 2 + 60)
+@pytest.mark.timeout(SECONDS + 240)
+@pytest.mark.parametrize("number", range(ROUNDS))
 async def test_the_api_does_what_its_documents_say(
-    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    number: int, api: Api, total: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "ANSWER_SECONDS", 0.02)  # there is no agent that would answer
-    began, report, found = time.monotonic(), Report(), targets(api.app)
-    rounds = -(-CASES // (A_ROUND * len(found)))
-    for number in range(rounds):
-        fuzzer = Fuzzer(await World.furnish(api, number), report, began + SECONDS)
-        await fuzzer.run(found, cases=max(1, CASES // (rounds * len(found))), number=SEED + number)
-        await api.cloud.execute("DELETE FROM traffic_rule")
-    with capsys.disabled():
-        print(f"\nseed {SEED}, {time.monotonic() - began:.0f} s\n{report.summary()}")  # noqa: T201  # what `make fuzz` shows
-    assert not report.findings, f"seed {SEED}:\n" + "\n".join(report.findings.values())
-    assert len(report.reached) > len(report.answers) // 2, "most operations were never reached"
+    found, report = targets(api.app), Report(began=total.began)
+    if report.began + SECONDS < time.monotonic():
+        pytest.skip(f"{SECONDS:g} seconds are over")
+    fuzzer = Fuzzer(await World.furnish(api), report, report.began + SECONDS)
+    await fuzzer.run(found, cases=max(1, CASES // ROUNDS // len(found)), number=SEED + number)
+    total.add(report)
+    assert not report.findings, f"seed {SEED}, round {number}:\n" + "\n".join(report.findings.values())
+    if len(report.answers) == len(found):  # else time was over before all were tried
+        assert len(report.reached) > len(found) // 2, f"most operations were never reached:\n{report.summary()}"

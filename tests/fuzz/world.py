@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from tests.controlplane.cloud import KINDS_BY_NAME, NOBODY
+from tests.controlplane.cloud import KINDS_BY_NAME
 from tests.controlplane.gateway.conftest import Api, Json
 from tests.controlplane.gateway.mutations import MUTATIONS
 from tests.controlplane.kinds.scenarios import RULES
 
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.network.security_group import SECURITY_GROUP
-from groundplane.controlplane.resources.organization import ORGANIZATION, OrganizationSpec
 
 EXAMPLES = {mutation.route: mutation for mutation in MUTATIONS}
 HOME = {"organizations", "projects"}
@@ -34,13 +33,9 @@ class World:
     emails: list[str] = field(default_factory=list)
 
     @classmethod
-    async def furnish(cls, api: Api, number: int) -> Self:
-        """A new organization with a furnished project, beside whatever there was before."""
+    async def furnish(cls, api: Api) -> Self:
+        """In the project of a new cloud."""
         cloud = api.cloud
-        cloud.organization_id = NOBODY
-        organization = await cloud.make(ORGANIZATION, OrganizationSpec(), name=f"fuzz-{number}", project=False)
-        cloud.organization_id = organization.resource.id
-        await cloud.open_project(f"fuzz-{number}")
         people = {
             "admin": api,
             "owner": await api.as_("owner", cloud.organization_id),
