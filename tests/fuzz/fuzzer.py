@@ -55,12 +55,9 @@ AnyOperation = APIOperation[Any, Any, Any, Any]
 
 @dataclass
 class Report:
-    """Answers by operation and status, and what was wrong: by operation and failure, the first of each.
+    """Answers by operation and status, and what was wrong: by operation and failure, the first of each."""
 
-    `began` is of the monotonic clock.
-    """
-
-    began: float
+    seconds: float = 0.0
     answers: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     findings: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -76,6 +73,7 @@ class Report:
 
     def add(self, other: "Report") -> None:
         """Count in what another round has found."""
+        self.seconds += other.seconds
         for name, counted in other.answers.items():
             self.answers[name].update(counted)
         self.findings = {**other.findings, **self.findings}
@@ -87,7 +85,7 @@ class Report:
             for name, counted in sorted(self.answers.items())
         ]
         head = (
-            f"{self.cases} cases in {time.monotonic() - self.began:.0f} s, {len(self.findings)} findings; "
+            f"{self.cases} cases in {self.seconds:.0f} s, {len(self.findings)} findings; "
             f"{len(self.reached)} of {len(self.answers)} operations answered some with 2xx"
         )
         return "\n".join([head, " cases    2xx  operation", *lines])
@@ -158,19 +156,20 @@ def _operations(app: Any) -> Iterator[tuple[str, AnyOperation]]:
 
 @dataclass
 class Fuzzer:
-    """Sends cases of the targets into a world, until `deadline` (of the monotonic clock) at the latest."""
+    """Sends cases of the targets into a world, for so many seconds at most."""
 
     world: World
-    report: Report
-    deadline: float
+    seconds: float
+    report: Report = field(default_factory=Report)
 
     async def run(self, found: list[Target], *, cases: int, number: int) -> None:
         """So many cases of each target, chosen by the seed `number`."""
-        loop = asyncio.get_running_loop()
+        loop, began = asyncio.get_running_loop(), time.monotonic()
         for place, target in enumerate(found):
-            if time.monotonic() > self.deadline:
+            if self.report.seconds > self.seconds:
                 return
             await asyncio.to_thread(self._fuzz, target, cases, number, loop)
+            self.report.seconds = time.monotonic() - began
             if place % A_WHILE == 0:  # for a while jobs stay at work, so that they can be cancelled
                 await self.world.api.cloud.run()
 
@@ -184,8 +183,6 @@ class Fuzzer:
         )
         @given(case=_cases(target.operation), chosen=st.integers(0, 2**32))
         def sent(case: AnyCase, chosen: int) -> None:
-            if time.monotonic() > self.deadline:
-                return
             chance = random.Random(chosen)  # noqa: S311  # a seed's, so that a run can be repeated
             role = _role(target, chance)
             self._aim(target, case, chance)
