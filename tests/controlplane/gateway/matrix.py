@@ -102,7 +102,7 @@ def _guarded(method: str, path: str, permission: str | None, *, dry_run: bool) -
     named = f"{method}:{path}"
     if (method, path) in OPEN:
         return Guarded(method, path, named, "open", dry_run)
-    if permission is None or (method, path) in ANYBODYS:
+    if permission is None or "." not in permission or (method, path) in ANYBODYS:  # none, or only to be logged in
         return Guarded(method, path, named, "session", dry_run)
     return Guarded(method, path, permission, _place(path), dry_run)
 

@@ -150,7 +150,8 @@ def _body(route: Guarded, example: Mutation | None, known: Ids) -> dict[str, Any
 
 
 def _filled(value: object, known: Ids) -> object:
-    return known[value[1:-1]] if isinstance(value, str) and value.startswith("{") else value
+    """A value of an example; what stands for something that is not there stays, and is refused later."""
+    return known.get(value[1:-1], value) if isinstance(value, str) and value.startswith("{") else value
 
 
 def _as_nobody(api: Api) -> Api:
