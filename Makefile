@@ -1,10 +1,11 @@
 # The one front door for people. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test chaos check bench
+.PHONY: help setup up down demo test chaos fuzz check bench
 
 PYTHON := .venv/bin/python
 SECONDS := 600
+CASES := 20000
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +27,11 @@ test: setup ## Run all tests, those with the real engines included where they ca
 
 chaos: setup ## Kill and disturb everything for ten minutes (SECONDS=, SEED=); nothing may be lost, doubled or stuck
 	@$(PYTHON) -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+fuzz: SECONDS := 1800
+fuzz: setup ## Send the whole api cases that its documents make up (CASES=, SECONDS=, SEED=); none may surprise
+	@FUZZ_CASES=$(CASES) FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
+		$(PYTHON) -m pytest -q --show-capture=no tests/fuzz
 
 check: setup ## Lint, types, import rules, generated files unchanged
 	$(PYTHON) -m ruff check .

@@ -43,6 +43,18 @@ class Post:
 
 
 @dataclass(frozen=True)
+class Get:
+    """A GET in some user's name. The path has its query, encoded."""
+
+    path: str
+    token: str
+
+    def wire(self, host: str) -> bytes:
+        """All the bytes of the request."""
+        return f"GET {self.path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {self.token}\r\n\r\n".encode()
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is to be sent to 127.0.0.1:`port`.
 
@@ -52,7 +64,7 @@ class Plan:
 
     port: int
     clients: int
-    queues: Sequence[Sequence[Post]]
+    queues: Sequence[Sequence[Post | Get]]
     pause: float = 0.0
 
     def __post_init__(self) -> None:
@@ -64,8 +76,12 @@ class Plan:
     def parse(cls, text: str) -> Self:
         """A plan as `fire` sends it."""
         raw = json.loads(text)
-        queues = [[Post(**post) for post in queue] for queue in raw.pop("queues")]
+        queues = [[_request(each) for each in queue] for queue in raw.pop("queues")]
         return cls(queues=queues, **raw)
+
+
+def _request(raw: Mapping[str, Any]) -> Post | Get:
+    return Post(**raw) if "body" in raw else Get(**raw)
 
 
 @dataclass(frozen=True)
@@ -175,7 +191,7 @@ class _Client(asyncio.Protocol):
 
 async def _carry_out(plan: Plan) -> None:
     host = f"127.0.0.1:{plan.port}"
-    queues = [deque(post.wire(host) for post in queue) for queue in plan.queues]
+    queues = [deque(request.wire(host) for request in queue) for queue in plan.queues]
     answers: list[tuple[float, float, int, bytes]] = []
     loop = asyncio.get_running_loop()
     clients = []
