@@ -26,6 +26,17 @@ PLATFORM = {
     "agent_seen": "the provider's agents",
     "host_seen": "the provider's hosts",
     "user_account": "people, who belong to no organization",
+    "session": "a person's",
+    "refresh_token": "a person's",
+    "totp": "a person's",
+    "recovery_code": "a person's",
+    "device_authorization": "a person's",
+    "external_identity": "a person's",
+    "external_binding": "what a provider of identities said of people",
+    "sso_attempt": "nobody's yet",
+    "login_failure": "nobody's yet",
+    "agent_enrolment": "the provider's agents",
+    "agent_credential": "the provider's agents",
     "idempotency_key": "a person's, read before that person is let in anywhere",
     "traffic_rule": "the operators'",
 }
@@ -33,7 +44,7 @@ PLATFORM = {
 
 EVERYBODYS = {
     "resource": "WHERE organization_id IS NOT NULL",
-    "quota_limit": "WHERE scope_id <> '00000000-0000-0000-0000-000000000000'",
+    "quota_limit": "WHERE organization_id IS NOT NULL",
 }
 """Rows that every tenant sees are the provider's, and the default limits: these are all others."""
 

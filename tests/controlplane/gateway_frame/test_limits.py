@@ -18,6 +18,7 @@ from groundplane.controlplane.gateway.limits import RateLimits, WindowCounts, ne
 from groundplane.controlplane.gateway.middleware import client_address
 from groundplane.controlplane.gateway.services import Services
 from groundplane.kernel.settings import Settings
+from groundplane.processes.api import credential_routers
 
 THING = "/api/ops/v1/things/x"
 LOGIN = "/api/common/v1/auth/login"
@@ -28,7 +29,9 @@ WRONG = {"email": "nobody@example.org", "password": "not the password"}
 async def limited(services: Services, address: str = "192.0.2.1", **settings: object) -> AsyncIterator[httpx.AsyncClient]:
     """A client, of this address, of an api with these settings."""
     services = replace(services, settings=services.settings.model_copy(update=settings))
-    app = build_app(services, tenant=[], ops=[probe_router()], common=[identity_router(services)], agent=[])
+    app = build_app(
+        services, tenant=[], ops=[probe_router()], common=[identity_router(services), *credential_routers(services)], agent=[]
+    )
     transport = httpx.ASGITransport(app, client=(address, 4711))
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         yield client
