@@ -198,6 +198,28 @@ async def test_creates_and_deletes_in_many_projects_never_wait_in_a_ring(cloud: 
     assert await cloud.value(deadlocks) == before
 
 
+async def test_what_several_jobs_give_back_is_taken_in_the_order_of_creates(cloud: Cloud) -> None:
+    """While a batch waits for the organization's row it holds all its projects', and not the other way round."""
+    projects = await _open_projects(cloud, 3)
+    old = [(await _volume_in(cloud, project_id, "old")).resource for project_id in projects]
+    await cloud.run()
+    for volume in old:
+        await cloud.delete(volume.id)
+    tasks, cloud.tasks[:] = list(cloud.tasks), []
+    reports = [await cloud.carry_out(task) for task in tasks]
+    free = "SELECT scope_id FROM quota_usage WHERE scope_id = ANY($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED"
+    async with cloud.database.transaction() as other:
+        await other.execute("SELECT FROM quota_usage WHERE scope_id = $1 FOR UPDATE", cloud.organization_id)
+        batch = asyncio.create_task(cloud.report(*reports))
+        async with asyncio.timeout(30):
+            while await cloud.fetch(free, projects[:1]):  # noqa: ASYNC110  # the database has no event for it
+                await asyncio.sleep(0.05)
+        held = await cloud.fetch(free, projects)
+    await batch
+    assert held == []
+    assert await cloud.used(organization=True) == {}
+
+
 async def test_a_create_on_its_way_and_the_deletion_of_its_project(cloud: Cloud) -> None:
     """Either the project is not empty, or the create finds it gone."""
     answers = await asyncio.gather(
