@@ -1,9 +1,14 @@
 """Quota of an organization: what all its projects use together, claimed with each project's own, whoever comes at once."""
 
 import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
+from tests.conftest import MakeDatabase
 from tests.controlplane.cloud import Cloud
 from tests.controlplane.resources.test_claims import limit, limit_organization, recount
 
@@ -14,6 +19,7 @@ from groundplane.controlplane.resources.manager import Outcome
 from groundplane.controlplane.resources.problems import QuotaExceededError, ResourceNotFoundError
 from groundplane.controlplane.schema.migrate import HERE
 from groundplane.controlplane.storage.volume import VOLUME, VolumeRequest, VolumeUpdate
+from groundplane.kernel.ids import new_id
 from groundplane.processes.catalog import KINDS
 
 
@@ -192,6 +198,28 @@ async def test_creates_and_deletes_in_many_projects_never_wait_in_a_ring(cloud: 
     assert await cloud.value(deadlocks) == before
 
 
+async def test_what_several_jobs_give_back_is_taken_in_the_order_of_creates(cloud: Cloud) -> None:
+    """While a batch waits for the organization's row it holds all its projects', and not the other way round."""
+    projects = await _open_projects(cloud, 3)
+    old = [(await _volume_in(cloud, project_id, "old")).resource for project_id in projects]
+    await cloud.run()
+    for volume in old:
+        await cloud.delete(volume.id)
+    tasks, cloud.tasks[:] = list(cloud.tasks), []
+    reports = [await cloud.carry_out(task) for task in tasks]
+    free = "SELECT scope_id FROM quota_usage WHERE scope_id = ANY($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED"
+    async with cloud.database.transaction() as other:
+        await other.execute("SELECT FROM quota_usage WHERE scope_id = $1 FOR UPDATE", cloud.organization_id)
+        batch = asyncio.create_task(cloud.report(*reports))
+        async with asyncio.timeout(30):
+            while await cloud.fetch(free, projects[:1]):  # noqa: ASYNC110  # the database has no event for it
+                await asyncio.sleep(0.05)
+        held = await cloud.fetch(free, projects)
+    await batch
+    assert held == []
+    assert await cloud.used(organization=True) == {}
+
+
 async def test_a_create_on_its_way_and_the_deletion_of_its_project(cloud: Cloud) -> None:
     """Either the project is not empty, or the create finds it gone."""
     answers = await asyncio.gather(
@@ -212,18 +240,48 @@ async def test_nothing_is_claimed_in_a_closed_account(cloud: Cloud) -> None:
 # Installations that are there.
 
 
-async def test_organizations_begin_with_what_their_projects_hold(cloud: Cloud) -> None:
-    """0006 counts what is claimed: done again on accounts that were forgotten, it comes to what was counted since."""
-    first, second = await _open_projects(cloud, 2)
-    await _volume_in(cloud, first, "a", 2)
-    await _volume_in(cloud, second, "b", 3)
-    await cloud.execute("DELETE FROM quota_usage WHERE scope_id = organization_id")
-    await cloud.execute(_fill())
-    await cloud.run()
-    assert await cloud.used(organization=True) == {"volumes": 2, "volume_gib": 5}
-    await recount(cloud)
+@pytest.fixture
+async def old(postgres_server: str, make_database: MakeDatabase) -> AsyncIterator[Any]:
+    """A connection to a database as it was before organizations had quotas."""
+    server = await asyncpg.connect(await make_database())
+    name = f"old_{new_id().hex}"
+    await server.execute(f"CREATE DATABASE {name}")
+    connection = await asyncpg.connect(postgres_server.format(name))
+    for part in ("0001_initial", "0002_jobs", "0003_traffic"):
+        await connection.execute((HERE / f"{part}.sql").read_text())
+    yield connection
+    await connection.close()
+    await server.execute(f"DROP DATABASE {name}")
+    await server.close()
 
 
-def _fill() -> str:
-    """The last statement of 0006."""
-    return (HERE / "0006_quota.sql").read_text().rpartition("-- Organizations begin")[2].partition("\n")[2].strip()
+_AS_BEFORE = """
+    INSERT INTO resource (id, kind, organization_id, project_id, scope_id, name, status, spec, reason) VALUES
+        ($1, 'organization', $1, NULL, NULL, 'acme', 'active', '{}', 'a test'),
+        ($2, 'organization', $2, NULL, NULL, 'idle', 'active', '{}', 'a test'),
+        ($3, 'project', $1, $3, $1, 'one', 'active', '{}', 'a test'),
+        ($4, 'project', $1, $4, $1, 'two', 'active', '{}', 'a test'),
+        ($5, 'volume', $1, $3, $3, 'a', 'active', '{}', 'a test'), ($6, 'volume', $1, $4, $4, 'b', 'active', '{}', 'a test')
+"""
+
+
+async def test_an_upgrade_counts_for_organizations_what_is_claimed_and_keeps_limits(old: Any) -> None:
+    acme, idle, one, two, a, b = (new_id() for _ in range(6))
+    async with old.transaction():
+        await old.execute(_AS_BEFORE, acme, idle, one, two, a, b)
+        await old.execute("INSERT INTO quota_usage (scope_id, volumes, volume_gib) VALUES ($1, 1, 2), ($2, 1, 3)", one, two)
+        claim = "INSERT INTO quota_claim (resource_id, scope_id, amounts) VALUES ($1, $2, $3::text::jsonb)"
+        await old.execute(claim, a, one, '{"volumes": 1, "volume_gib": 2}')
+        await old.execute(claim, b, two, '{"volumes": 1, "volume_gib": 3}')
+        await old.execute("INSERT INTO quota_limit VALUES ($1, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7)", one)
+    await old.execute((HERE / "0006_quota.sql").read_text())
+    rows = await old.fetch("SELECT scope_id, organization_id, used::text FROM quota_usage")
+    used = {row["scope_id"]: {name: each for name, each in json.loads(row["used"]).items() if each} for row in rows}
+    of_one, of_two, of_both = ({"volumes": count, "volume_gib": gib} for count, gib in ((1, 2), (1, 3), (2, 5)))
+    assert used == {one: of_one, two: of_two, acme: of_both, idle: {}}
+    assert {row["organization_id"] for row in rows if row["scope_id"] != idle} == {acme}
+    limits = {
+        row["scope_id"]: json.loads(row["limits"]) for row in await old.fetch("SELECT scope_id, limits::text FROM quota_limit")
+    }
+    assert (limits[one]["volumes"], limits[quota.DEFAULT_OF_PROJECTS]["vms"]) == (7, 10_000)
+    assert limits[quota.DEFAULT_OF_ORGANIZATIONS] == {}

@@ -97,9 +97,26 @@ async def claim_more(tx: Tx, resource: Resource, amounts: Mapping[str, int]) -> 
     _take(tx, resource.project_id, resource.organization_id, amounts)
 
 
-async def release(tx: Tx, resource_ids: Collection[UUID]) -> None:
-    """Give back all that the resources hold, to their projects and organizations; nothing if they hold nothing."""
-    await tx.execute(_RELEASE, list(resource_ids))
+def release(tx: Tx, resource_ids: Collection[UUID]) -> None:
+    """Give back all that the resources hold, to their projects and organizations: last of all in the transaction.
+
+    Whatever a transaction gives back, of one resource or of many, is given back by one statement, in the order of all accounts.
+    """
+    tx.last.append(_Release(tx, resource_ids))
+
+
+@dataclass(frozen=True)
+class _Release:
+    """What is given back at the end; the first that is carried out takes all others along."""
+
+    tx: Tx
+    resource_ids: Collection[UUID]
+
+    async def __call__(self) -> None:
+        last = self.tx.last
+        together = [self, *(each for each in last if isinstance(each, _Release))]
+        last[:] = [each for each in last if not isinstance(each, _Release)]
+        await self.tx.execute(_RELEASE, [resource_id for each in together for resource_id in each.resource_ids])
 
 
 async def close_account(tx: Tx, project_id: UUID) -> None:

@@ -86,7 +86,7 @@ class StateKeeper:
                     "observed_generation": resource.generation, "deleted_at": tx.now,
                     "reason": "absence confirmed", "job_id": job_id, "changed_by": changed_by}  # fmt: skip
             tx.update("resource", resource.id, gone)
-        tx.last.append(lambda: quota.release(tx, ids))
+        quota.release(tx, ids)
 
     def uses(self, resource: Resource) -> Use:
         """What a resource as it is now is to be metered for."""
