@@ -72,7 +72,7 @@ def compose(layout: Layout, installation: Installation) -> Composition:
 
 
 def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...], agent_needs: tuple[str, ...]) -> list[Part]:
-    """Declare migrations, api, worker and agent; the agent is not told where the database is."""
+    """Declare migrations, api, worker and agent; the agent is not told where the database is, nor any key."""
     port = int(endpoints.api.rsplit(":", 1)[1])
     common = {
         **os.environ,
@@ -86,6 +86,7 @@ def control_services(layout: Layout, endpoints: Endpoints, base: tuple[str, ...]
     common.pop("GROUNDPLANE_DATABASE_URL", None)
     common.pop("PYTHONDONTWRITEBYTECODE", None)  # each start would compile everything that changed since the last set-up
     with_database = {**common, "GROUNDPLANE_DATABASE_URL": endpoints.database_url}
+    common.pop("GROUNDPLANE_ENCRYPTION_KEYS", None)  # the agent opens no secret by itself
 
     async def port_unclaimed() -> None:
         if not port_is_free(port):
