@@ -92,7 +92,7 @@ def control_services(
     agent_needs: tuple[str, ...],
     nats_credentials: Mapping[str, str],
 ) -> list[Part]:
-    """Declare migrations, api, worker and agent; the agent is not told where the database is.
+    """Declare migrations, api, worker and agent; the agent is not told where the database is, nor any key.
 
     `nats_credentials` are the files by process; with a NATS that was there already, it is what the environment says.
     """
@@ -108,10 +108,11 @@ def control_services(
     }
     common.pop("GROUNDPLANE_DATABASE_URL", None)
     common.pop("PYTHONDONTWRITEBYTECODE", None)  # each start would compile everything that changed since the last set-up
+    encryption = {"GROUNDPLANE_ENCRYPTION_KEYS": common.pop("GROUNDPLANE_ENCRYPTION_KEYS", "")}  # the agent opens none by itself
 
     def with_database(process: str) -> dict[str, str]:
         own = {"GROUNDPLANE_NATS_CREDENTIALS": nats_credentials[process]} if nats_credentials else {}
-        return {**common, **own, "GROUNDPLANE_DATABASE_URL": endpoints.database_url}
+        return {**common, **own, **encryption, "GROUNDPLANE_DATABASE_URL": endpoints.database_url}
 
     def metrics(name: str) -> dict[str, str]:
         port = urlsplit(endpoints.metrics.get(name, "")).port

@@ -12,6 +12,7 @@ from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.compute.vm.models import NicRequest, RootVolume
 from groundplane.controlplane.network.port import PORT
 from groundplane.controlplane.resources.problems import InUseError
+from groundplane.controlplane.secrets import SecretStore
 from groundplane.controlplane.storage.volume import VOLUME
 from groundplane.dataplane.providers.simulated import Injection
 
@@ -82,7 +83,11 @@ async def test_user_data_is_kept_sealed_and_travels_as_an_id(cloud: Cloud) -> No
     assert secret_id is not None
     envelope = await cloud.value("SELECT envelope FROM secret WHERE id = $1 AND resource_id = $2", secret_id, vm.id)
     assert b"hunter2" not in envelope
-    assert cloud.platform.box.open(envelope, secret_id.bytes) == plain.encode()
+    store = SecretStore(cloud.platform.box)
+    async with cloud.database.transaction() as tx:
+        found = await store.find(tx, secret_id)
+    assert found is not None
+    assert await store.open(found) == plain.encode()
     everything = await cloud.value("SELECT string_agg(state::text, '') FROM revision")
     assert "hunter2" not in everything
     await cloud.deleted(vm.id)
