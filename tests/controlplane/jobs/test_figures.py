@@ -3,7 +3,7 @@
 from tests.controlplane.cloud import Cloud
 
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
-from groundplane.processes.figures import database_figures, job_figures
+from groundplane.processes.house_figures import database_figures, job_figures
 
 
 async def _figures(cloud: Cloud) -> dict[tuple[str, ...], float]:
