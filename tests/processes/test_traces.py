@@ -114,7 +114,7 @@ class House:
         return ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", "groundplane.processes.main", name]
 
 
-def until(condition: Callable[[], object], otherwise: str, seconds: float = 30) -> None:
+def until(condition: Callable[[], object], otherwise: str, seconds: float = 90) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
