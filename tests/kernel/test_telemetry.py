@@ -1,6 +1,7 @@
 """Traces: who decides that one is sampled, what a span says, and what an unsampled one leaves."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -115,6 +116,15 @@ def test_a_span_ends_once(kept: list[Span]) -> None:
     span.end()
     span.end("late")
     assert (len(kept), span.error) == (1, "")
+
+
+def test_a_collector_that_is_away_costs_its_spans_and_little_time() -> None:
+    export = OtlpExport("test", "http://127.0.0.1:9/v1/traces")
+    for _ in range(3_000):
+        export.take(Span(TRACE, "1" * 16, "", "it", True, Local(), ended_ns=1, service="test"))
+    began = time.monotonic()
+    export.close()
+    assert time.monotonic() - began < 8
 
 
 def test_spans_reach_a_collector_by_otlp() -> None:

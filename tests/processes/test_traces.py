@@ -37,7 +37,7 @@ class House:
     api: str = ""
     ports: dict[str, int] = field(default_factory=dict)
     processes: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
-    client: httpx.Client = field(default_factory=httpx.Client)
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
     project: str = ""
 
     def start(self) -> None:
@@ -98,7 +98,9 @@ class House:
     def made(self, name: str, **headers: str) -> Json:
         """A network whose job has ended, and that job."""
         network = self.post(f"{self.project}/networks", {"name": name}, **headers)
-        job = self.get(f"{network['job']['href']}?wait=20")
+        href = network["job"]["href"]
+        until(lambda: self.get(href)["ended_at"], "the job does not end")
+        job = self.get(href)
         assert job["state"] == "SUCCEEDED", job
         return job
 
@@ -112,7 +114,7 @@ class House:
         return ["setpriv", "--pdeathsig=KILL", sys.executable, "-m", "groundplane.processes.main", name]
 
 
-def until(condition: Callable[[], object], otherwise: str, seconds: float = 30) -> None:
+def until(condition: Callable[[], object], otherwise: str, seconds: float = 90) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 import structlog
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, disable_created_metrics, start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
@@ -15,6 +15,8 @@ log = structlog.get_logger()
 
 ASK_SECONDS = 2.0
 """How long a reading may take before it is left out of the page."""
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, which nobody reads
 
 HTTP_SECONDS = Histogram(
     "http_request_seconds",

@@ -1,5 +1,7 @@
 """Sends spans to a collector by OTLP over HTTP, through OpenTelemetry's own batches. Loaded only where that is wanted."""
 
+from threading import Timer
+
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -9,6 +11,9 @@ from opentelemetry.trace.status import Status, StatusCode
 
 from groundplane.kernel.telemetry import Span
 
+SEND_SECONDS = 5
+CLOSE_SECONDS = 2.0
+
 
 class OtlpExport:
     """A sink for the spans of one process. `endpoint` is the whole address, such as http://127.0.0.1:4318/v1/traces."""
@@ -16,7 +21,8 @@ class OtlpExport:
     def __init__(self, service: str, endpoint: str) -> None:
         self._service = service
         self._resource = Resource({"service.name": f"groundplane-{service}"})
-        self._batches = BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=5))
+        self._exporter = OTLPSpanExporter(endpoint, timeout=SEND_SECONDS)
+        self._batches = BatchSpanProcessor(self._exporter)
 
     def take(self, span: Span) -> None:
         """Queue it, if this process made it; others send their own. OpenTelemetry drops what is too much."""
@@ -24,8 +30,11 @@ class OtlpExport:
             self._batches.on_end(self._readable(span))
 
     def close(self) -> None:
-        """Send what waits."""
+        """Send what waits, for a few seconds; a collector that is away must not hold up the process's end."""
+        patience = Timer(CLOSE_SECONDS, self._exporter.shutdown)
+        patience.start()
         self._batches.shutdown()  # type: ignore[no-untyped-call]
+        patience.cancel()
 
     def _readable(self, span: Span) -> ReadableSpan:
         return ReadableSpan(

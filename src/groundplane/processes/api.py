@@ -43,7 +43,7 @@ from groundplane.kernel.database import Database
 from groundplane.kernel.logs import configure_logging
 from groundplane.kernel.settings import Settings
 from groundplane.processes.catalog import KINDS, BusOutbox, build_platform
-from groundplane.processes.figures import database_figures, job_figures
+from groundplane.processes.house_figures import database_figures, job_figures
 from groundplane.processes.telemetry import observed
 
 DOCUMENTS = Path(__file__).parents[3] / "docs" / "openapi"

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from groundplane.controlplane.traces import SpanWriter
-from groundplane.kernel.database import Database
 from groundplane.kernel.metrics import Reading, metrics_served
 from groundplane.kernel.settings import Settings
 from groundplane.kernel.telemetry import Sink, configure_tracing
 
+if TYPE_CHECKING:  # the agent has no database, and loads nothing of it
+    from groundplane.kernel.database import Database
+
 
 @asynccontextmanager
 async def observed(
-    settings: Settings, service: str, *, database: Database | None = None, readings: Sequence[Reading] = ()
+    settings: Settings, service: str, *, database: "Database | None" = None, readings: Sequence[Reading] = ()
 ) -> AsyncIterator[None]:
     """The block's spans are kept and its figures can be read. Without a database, spans go to the collector alone."""
     async with AsyncExitStack() as stack:
@@ -29,7 +31,9 @@ async def observed(
 
 
 @asynccontextmanager
-async def _written(database: Database) -> AsyncIterator[Sink]:
+async def _written(database: "Database") -> AsyncIterator[Sink]:
+    from groundplane.controlplane.traces import SpanWriter  # noqa: PLC0415  # only where there is a database
+
     writer = SpanWriter(database)
     running = asyncio.create_task(writer.run())
     try:

@@ -23,7 +23,8 @@ from groundplane.kernel.logs import configure_logging
 from groundplane.kernel.metrics import MESSAGES_RECEIVED
 from groundplane.kernel.settings import Settings
 from groundplane.processes.catalog import BusOutbox, build_platform
-from groundplane.processes.figures import database_figures, queue_figures
+from groundplane.processes.figures import queue_figures
+from groundplane.processes.house_figures import database_figures
 from groundplane.processes.migrate import WORKER_CONSUMER
 from groundplane.processes.ready import say_ready
 from groundplane.processes.telemetry import observed
