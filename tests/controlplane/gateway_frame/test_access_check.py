@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 import pytest_asyncio
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conftest import NewProject
 from tests.controlplane.gateway_frame.conftest import MakeUser, Somebody
@@ -38,7 +38,7 @@ PERMISSIONS = (
     "compute.vm.create",
     "storage.volume.read",
     "identity.role_binding.create",
-    "audit.event.list",
+    "identity.group.list",
 )
 PLACES = ("platform", "organization", "project", "sibling", "other", "others_project", "nowhere")
 ROLE_NAMES = (*ROLES, "custom")
@@ -226,8 +226,7 @@ async def _decided(tx: Tx, actor: Actor, permission: str, place: dict[str, UUID 
 
 
 @settings(
-    max_examples=15,
-    phases=[Phase.generate],
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -247,8 +246,7 @@ async def test_the_decision_is_what_the_rules_say(world: World, case: Case, scop
 
 
 @settings(
-    max_examples=8,
-    phases=[Phase.generate],
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
