@@ -5,12 +5,12 @@ from typing import Self
 from urllib.parse import quote
 
 from groundplane.sdk.collection import Collection
-from groundplane.sdk.identity import RoleBindings, Users
+from groundplane.sdk.identity import CustomRoles, Groups, Invitations, RoleBindings, ServiceAccounts, Users
 from groundplane.sdk.images import Images
 from groundplane.sdk.jobs import Jobs
 from groundplane.sdk.machines import Machines
 from groundplane.sdk.oversight import PlatformOversight, ProjectOversight, Usage, read_quota
-from groundplane.sdk.records import User
+from groundplane.sdk.records import Access, Invitation, User
 from groundplane.sdk.retries import Retries
 from groundplane.sdk.secrets import Secrets
 from groundplane.sdk.session import Call, Session
@@ -102,7 +102,7 @@ class Common:
 
     def projects(self, organization_id: str) -> Collection:
         """The projects of an organization."""
-        return Collection(self._session, f"{_COMMON}/organizations/{quote(organization_id, safe='')}/projects")
+        return Collection(self._session, f"{_organization(organization_id)}/projects")
 
     def quota(self, organization_id: str) -> Mapping[str, Usage]:
         """What all projects of an organization use, and may use, together."""
@@ -110,8 +110,46 @@ class Common:
 
     def role_bindings(self, organization_id: str) -> RoleBindings:
         """Who has which role in an organization and its projects."""
-        return RoleBindings(self._session, f"{_COMMON}/organizations/{quote(organization_id, safe='')}/role-bindings")
+        return RoleBindings(self._session, f"{_organization(organization_id)}/role-bindings")
+
+    def roles(self, organization_id: str) -> CustomRoles:
+        """An organization's own roles."""
+        return CustomRoles(self._session, f"{_organization(organization_id)}/roles")
+
+    def groups(self, organization_id: str) -> Groups:
+        """An organization's groups of users."""
+        return Groups(self._session, f"{_organization(organization_id)}/groups")
+
+    def service_accounts(self, organization_id: str) -> ServiceAccounts:
+        """An organization's service accounts."""
+        return ServiceAccounts(self._session, f"{_organization(organization_id)}/service-accounts")
+
+    def invitations(self, organization_id: str) -> Invitations:
+        """Who is invited to an organization."""
+        return Invitations(self._session, f"{_organization(organization_id)}/invitations")
+
+    def accept(self, token: str, *, idempotency_key: str | None = None) -> Invitation:
+        """Accept an invitation for your own e-mail address. Raises ApiError."""
+        call = Call("POST", f"{_COMMON}/invitations/accept", json={"token": token})
+        return Invitation.from_json(self._session.json(call, idempotency_key=idempotency_key))
+
+    def check(
+        self,
+        permission: str,
+        *,
+        organization_id: str | None = None,
+        project_id: str | None = None,
+        subject: str | None = None,
+    ) -> Access:
+        """May you, or may the subject (a user or service account), do that there; or what is missing. Raises ApiError."""
+        said = {"organization_id": organization_id, "project_id": project_id, "subject": subject}
+        body = {"permission": permission, **{name: value for name, value in said.items() if value is not None}}
+        return Access.from_json(self._session.json(Call("POST", f"{_COMMON}/access/check", json=body)))
 
     def me(self) -> User:
         """Who the token says that you are."""
         return User.from_json(self._session.json(Call("GET", f"{_COMMON}/me"))["user"])
+
+
+def _organization(organization_id: str) -> str:
+    return f"{_COMMON}/organizations/{quote(organization_id, safe='')}"

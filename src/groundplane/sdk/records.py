@@ -310,23 +310,137 @@ class User:
 
 @dataclass(frozen=True)
 class RoleBinding:
-    """A user has a role: on the whole platform, in an organization, or in one of its projects."""
+    """A user, a group or a service account has a role: on the platform, in an organization, or in one of its projects.
+
+    `expires_at`: from then on it gives nothing.
+    """
 
     id: str
-    user_id: str
+    user_id: str | None
     role: str
     organization_id: str | None
     project_id: str | None
     created_at: datetime
+    group_id: str | None = None
+    service_account_id: str | None = None
+    expires_at: datetime | None = None
 
     @classmethod
     def from_json(cls, body: Json) -> "RoleBinding":
         """A binding as answered."""
         return cls(
             id=body["id"],
-            user_id=body["user_id"],
+            user_id=body.get("user_id"),
             role=body["role"],
             organization_id=body.get("organization_id"),
             project_id=body.get("project_id"),
             created_at=datetime.fromisoformat(body["created_at"]),
+            group_id=body.get("group_id"),
+            service_account_id=body.get("service_account_id"),
+            expires_at=_time(body.get("expires_at")),
         )
+
+
+@dataclass(frozen=True)
+class CustomRole:
+    """A role of an organization's own: patterns of the permissions that it gives."""
+
+    id: str
+    name: str
+    description: str
+    permissions: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, body: Json) -> "CustomRole":
+        """A role as answered."""
+        return cls(body["id"], body["name"], body["description"], tuple(body["permissions"]))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Users of an organization who have roles together."""
+
+    id: str
+    name: str
+    description: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Group":
+        """A group as answered."""
+        return cls(body["id"], body["name"], body["description"])
+
+
+@dataclass(frozen=True)
+class Member:
+    """A user in a group."""
+
+    user_id: str
+    email: str
+    name: str
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Member":
+        """A member as answered."""
+        return cls(body["user_id"], body["email"], body["name"])
+
+
+@dataclass(frozen=True)
+class ServiceAccount:
+    """What a program acts as, unless disabled; `project_id`: it may have roles in that project alone."""
+
+    id: str
+    name: str
+    description: str
+    project_id: str | None
+    disabled_at: datetime | None
+
+    @classmethod
+    def from_json(cls, body: Json) -> "ServiceAccount":
+        """A service account as answered."""
+        disabled_at = _time(body.get("disabled_at"))
+        return cls(body["id"], body["name"], body["description"], body.get("project_id"), disabled_at)
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """Whoever has this e-mail address may have a role. `status`: open, accepted, revoked, expired.
+
+    `token` is told only to who invites, and only once: pass it on.
+    """
+
+    id: str
+    email: str
+    role: str
+    project_id: str | None
+    status: str
+    expires_at: datetime
+    token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Invitation":
+        """An invitation as answered."""
+        return cls(
+            id=body["id"],
+            email=body["email"],
+            role=body["role"],
+            project_id=body.get("project_id"),
+            status=body["status"],
+            expires_at=datetime.fromisoformat(body["expires_at"]),
+            token=body.get("token"),
+        )
+
+
+@dataclass(frozen=True)
+class Access:
+    """Whether a request would be let in: `through` which binding; else `code` and `detail` of the refusal and what is `missing`."""
+
+    allowed: bool
+    code: str | None
+    detail: str | None
+    through: Json | None
+    missing: Json | None
+
+    @classmethod
+    def from_json(cls, body: Json) -> "Access":
+        """The check as answered."""
+        return cls(body["allowed"], body.get("code"), body.get("detail"), body.get("through"), body.get("missing"))

@@ -127,8 +127,9 @@ class Prepared:
             return {"json": body}
         if "labels" in body or "spec" in body:
             return {"json": body | {"labels": {"other": "yes"}}}
-        if "reason" in body:
-            return {"json": body | {"reason": "Another one."}}
+        for told in ("reason", "description"):
+            if told in body:
+                return {"json": body | {told: "Another one."}}
         return {"json": {name: value + 1 if isinstance(value, int) else f"{value}x" for name, value in body.items()}}
 
 
