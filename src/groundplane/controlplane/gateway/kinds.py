@@ -127,9 +127,9 @@ class HistoryEntry(View):
     state: dict[str, Any]
 
 
-def answer(body: object, status: int = 200, *, etag: str | None = None) -> Response:
+def answer(body: object, status: int = 200, *, location: str | None = None, etag: str | None = None) -> Response:
     """JSON as bytes: what we made ourselves is not validated a second time."""
-    headers = {"ETag": etag} if etag else None
+    headers = {name: value for name, value in (("Location", location), ("ETag", etag)) if value}
     return Response(to_json(body), status, headers=headers, media_type="application/json")
 
 

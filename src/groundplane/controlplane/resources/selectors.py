@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
-from uuid import UUID
 
 Place = Callable[[object], str]
 """Keeps a value for a statement, and answers what stands for it there: `$7`."""
@@ -17,21 +16,18 @@ class Term:
     relation: Literal["in", "notin", "exists", "absent"]
     values: tuple[str, ...] = ()
 
-    def sql(self, place: Place, *, kind: str, organization_id: UUID | None, after: str | None) -> str:
-        """A condition on the table resource, which `label_equals` can serve in the resources' order.
-
-        `kind` and `after` stand for the kind that all of them are of, and the id that all come behind.
-        """
+    def sql(self, place: Place) -> str:
+        """A condition on the table resource; each row asks for one label, by the key of its table."""
         clauses = ["label.resource_id = resource.id", f"label.key = {place(self.key)}"]
-        if self.relation == "in" and organization_id is not None:
-            clauses += [f"label.organization_id = {place(organization_id)}", f"label.kind = {kind}"]
-            clauses += [f"label.resource_id > {after}"] if after is not None else []
-        if len(self.values) == 1:
-            clauses.append(f"label.value = {place(self.values[0])}")
-        elif self.values:
+        if self.values:
             clauses.append(f"label.value = ANY({place(list(self.values))}::text[])")
         negation = "NOT " if self.relation in {"notin", "absent"} else ""
         return f"{negation}EXISTS (SELECT FROM label WHERE {' AND '.join(clauses)})"  # our own columns
+
+    @property
+    def single(self) -> bool:
+        """Does it ask for one value, which an index finds in the order of the resources?"""
+        return self.relation == "in" and len(self.values) == 1
 
 
 def equals(key: str, value: str) -> Term:
