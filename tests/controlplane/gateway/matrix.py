@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from tests.controlplane.gateway.test_completeness import ANYBODYS, OPEN, public_apps
 
 TABLE = Path(__file__).with_name("matrix.txt")
-SAME = {"sibling-project": "project", "foreign-project": "project", "foreign-organization": "organization"}
-"""Which own place `same` speaks of."""
-CELLS = {"yes", "401", "403", "404", "same"}
+OWN = {"sibling-project": "project", "foreign-project": "project", "foreign-organization": "organization"}
+"""Which place `own` speaks of."""
+CELLS = {"yes", "401", "403", "404", "own"}
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,11 @@ class Table:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Of its text. Raises ValueError for a line that is not of the table's shape."""
+        """Of its text: columns by a short name, the head, then the rows. Raises ValueError for what is not of that shape."""
         lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        (_, *levels), (_, *roles), *rest = lines
-        columns = [Column(role, level) for role, level in zip(roles, levels, strict=True)]
+        named = {short: Column(role, level) for _, short, role, level in (line for line in lines if line[0] == "column")}
+        (_, _, *head), *rest = (line for line in lines if line[0] != "column")
+        columns = [named[short] for short in head]
         rows = [Row(place, pattern, dict(zip(columns, cells, strict=True))) for place, pattern, *cells in rest]
         if unknown := {cell for row in rows for cell in row.cells.values()} - CELLS:
             raise ValueError(f"a cell is one of {sorted(CELLS)}, not {sorted(unknown)}")
@@ -69,7 +70,7 @@ class Table:
         """What the column is answered there."""
         (row,) = self.rows_for(place, subject)
         cell = row.cells[column]
-        return self.expected(column, SAME[place], subject) if cell == "same" else cell
+        return self.expected(column, OWN[place], subject) if cell == "own" else cell
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Guarded:
     @property
     def places(self) -> list[str]:
         """Where it is asked for: at the own place, and at those that are not one's own."""
-        return [self.place, *(other for other, own in SAME.items() if own == self.place)]
+        return [self.place, *(other for other, own in OWN.items() if own == self.place)]
 
 
 def guarded_routes(app: FastAPI) -> Iterator[Guarded]:
