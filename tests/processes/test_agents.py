@@ -23,6 +23,8 @@ def installation(layout: Layout) -> Iterator[Installation]:
     """One with the simulated data plane and credentials that last for seconds."""
     installation = Installation(layout.root)
     yield installation
+    if "admin" in vars(installation):
+        installation.admin.close()
     installation.take_away()
 
 
