@@ -35,7 +35,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 10.0
 """How long a start waits for the api before it goes on with what was given last."""
 WAIT_SECONDS = 2.0
-CONNECT_SECONDS = 1.0
+CONNECT_SECONDS = 15.0
 
 
 async def run(settings: Settings, *, token: str | None = None, api_url: str | None = None) -> None:
@@ -50,11 +50,22 @@ async def run(settings: Settings, *, token: str | None = None, api_url: str | No
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        credential = await _until(stop, _be_let_in(settings, folder, enrolment))
-        if credential is not None:
-            await _serve(settings, folder, enrolment, credential, api_url, stop)
+        entered = await _until(stop, _enter(settings, folder, enrolment))
+        if entered is not None:
+            await _serve(settings, enrolment, *entered, ApiChannel(api_url, entered[0].token), stop)
     finally:
         await enrolment.close()
+
+
+async def _enter(settings: Settings, folder: AgentFolder, enrolment: Enrolment) -> tuple["_Pass", Bus]:
+    """Get credentials and connect, as long as it takes; what the api says next may name another place."""
+    while True:
+        credential = await _be_let_in(settings, folder, enrolment)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return _Pass(credential), await _connect(settings, folder, credential)
+        except (TimeoutError, nats.errors.Error) as error:
+            log.warning("agent.not_connected", error=repr(error))
 
 
 async def _be_let_in(settings: Settings, folder: AgentFolder, enrolment: Enrolment) -> AgentCredential:
@@ -75,22 +86,13 @@ async def _be_let_in(settings: Settings, folder: AgentFolder, enrolment: Enrolme
 
 
 async def _serve(
-    settings: Settings,
-    folder: AgentFolder,
-    enrolment: Enrolment,
-    credential: AgentCredential,
-    api_url: str,
-    stop: asyncio.Event,
+    settings: Settings, enrolment: Enrolment, held: "_Pass", bus: Bus, channel: ApiChannel, stop: asyncio.Event
 ) -> None:
+    credential = held.credential
     drivers = _drivers(settings, credential)
-    bus = await _until(stop, _connect(settings, folder, credential))
-    if bus is None:
-        return
-    holder = _Holder(credential)
-    channel = ApiChannel(api_url, lambda: holder.credential.http_token)
     identity = AgentIdentity(agent_id=credential.agent_id, cluster_id=credential.cluster_id, version=version("groundplane"))
     agent = Agent(identity, bus=bus, channel=channel, drivers=drivers)
-    parts = [asyncio.ensure_future(part) for part in (agent.run(), _stay_enrolled(enrolment, holder, bus), _end_with(bus))]
+    parts = [asyncio.ensure_future(part) for part in (agent.run(), _stay_enrolled(enrolment, held, bus), _end_with(bus))]
     stopping = asyncio.ensure_future(_stop(agent, stop))
     readings = (work_figures(lambda: agent.in_flight),)
     say_ready(settings, "agent")
@@ -108,18 +110,22 @@ async def _serve(
 
 
 @dataclass
-class _Holder:
+class _Pass:
     """What opens the doors now."""
 
     credential: AgentCredential
 
+    def token(self) -> str:
+        """For the agents' API."""
+        return self.credential.http_token
 
-async def _stay_enrolled(enrolment: Enrolment, holder: _Holder, bus: Bus) -> None:
+
+async def _stay_enrolled(enrolment: Enrolment, held: _Pass, bus: Bus) -> None:
     """Renew before it is too late. The bus is connected anew, which interrupts no work."""
     while True:
-        holder.credential = await enrolment.keep_renewed(holder.credential)
-        log.info("agent.renewed", expires_at=holder.credential.expires_at.isoformat())
-        if holder.credential.bus is not None:
+        held.credential = await enrolment.keep_renewed(held.credential)
+        log.info("agent.renewed", expires_at=held.credential.expires_at.isoformat())
+        if held.credential.bus is not None:
             await bus.renew()
 
 
@@ -134,17 +140,11 @@ async def _stop(agent: Agent, stop: asyncio.Event) -> None:
 
 
 async def _connect(settings: Settings, folder: AgentFolder, credential: AgentCredential) -> Bus:
-    """Connect to the bus; a cluster's account that is new to the server is not known to it at once."""
     inbox = inbox_prefix(credential.agent_id)
     if credential.bus is None:
         url = settings.nats_url.get_secret_value()
         return await Bus.connect(url, "agent", credentials=settings.nats_credentials, inbox_prefix=inbox)
-    while True:
-        try:
-            return await Bus.connect(credential.bus.url, "agent", credentials=folder.bus_credentials, inbox_prefix=inbox)
-        except nats.errors.Error as error:
-            log.warning("agent.not_connected", error=repr(error))
-            await asyncio.sleep(CONNECT_SECONDS)
+    return await Bus.connect(credential.bus.url, "agent", credentials=folder.bus_credentials, inbox_prefix=inbox)
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
