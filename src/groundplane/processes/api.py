@@ -25,6 +25,7 @@ from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
 from groundplane.controlplane.gateway.second_factor_api import second_factor_router
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.sessions_api import session_router
+from groundplane.controlplane.gateway.sso_api import sso_router
 from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
 from groundplane.controlplane.identity import CredentialWatch, Tokens
@@ -122,7 +123,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
 
 def credential_routers(services: Services) -> list[APIRouter]:
     """The routes of logins and of what they make."""
-    makers = (login_router, session_router, second_factor_router, api_key_router, device_router)
+    makers = (login_router, session_router, second_factor_router, api_key_router, device_router, sso_router)
     return [make(services) for make in makers]
 
 
