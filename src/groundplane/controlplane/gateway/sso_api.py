@@ -24,6 +24,7 @@ from groundplane.controlplane.identity import (
     Grant,
     OpenIdClient,
     OpenIdSettings,
+    RoleOfGroup,
     SsoFailedError,
     SsoNotConfiguredError,
     apply_groups,
@@ -42,7 +43,9 @@ Answered = Annotated[str | None, Query(max_length=4096)]
 
 
 def sso_router(services: Services) -> APIRouter:
-    """Start and callback."""
+    """Start and callback. Raises ValueError when the settings name a role that is none."""
+    for text in services.settings.sso_group_roles.values():
+        RoleOfGroup.parse(text)
     router = APIRouter(tags=["single sign-on"])
     client = _client_of(services.settings)
 

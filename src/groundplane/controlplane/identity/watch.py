@@ -54,4 +54,6 @@ async def _for_ever(work: Callable[[], Awaitable[None]], seconds: float) -> None
             await work()
         except (*RetryableDatabaseError, TimeoutError) as error:
             log.warning("credentials.not_watched", error=repr(error))
+        except Exception:  # a spoilt key file, say: what was ended must still be learnt the next time
+            log.exception("credentials.not_watched")
         await asyncio.sleep(seconds)
