@@ -162,9 +162,13 @@ def _service_account(organization: str, service_account: str) -> KeyOwner:
     return KeyOwner("service_account", account_id, organization_id)
 
 
+def _public(owner: KeyOwner) -> str:
+    return format_id(USER_PREFIX if owner.kind == "user" else SERVICE_ACCOUNT_PREFIX, owner.id)
+
+
 def _creating(body: CreateApiKey, owner: KeyOwner, told: dict[str, str]) -> Work:
     async def work(op: Operation) -> Reply:
-        op.resource_kind, op.detail = "api_key", {"name": body.name, "scopes": body.scopes, owner.kind: str(owner.id)}
+        op.resource_kind, op.detail = "api_key", {"name": body.name, "scopes": body.scopes, "owner": _public(owner)}
         _check_expiry(body.expires_at)
         if op.actor.scopes is not None:  # it would make a key that can do more than itself
             raise SessionRequiredError
@@ -194,7 +198,7 @@ def _revoking(owner: KeyOwner, key: str) -> Work:
             raise NotFoundError("There is no such API key any more. List the keys.")
         ended = await revoke_api_key(op.tx, owner, op.resource_id)
         forget_soon(op, ended.id)
-        op.detail = {"name": ended.name}
+        op.detail = {"name": ended.name, "owner": _public(owner)}
         return Reply(_view(ended))
 
     return work
