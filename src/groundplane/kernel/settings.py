@@ -46,6 +46,23 @@ class Settings(BaseSettings):
     session_idle_seconds: int = Field(default=7 * 86_400, ge=300, description="How long a session lasts without a refresh.")
     session_seconds: int = Field(default=30 * 86_400, ge=300, description="How long a session lasts in all.")
     verification_url: str = Field(default="", description="Where people approve devices; by default /device of the api.")
+    sso_issuer: str = Field(
+        default="",
+        pattern=r"^(https://.+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?(/.*)?)?$",
+        description="The OpenID provider, exactly as it calls itself; by TLS unless it is on this machine. Empty: none.",
+    )
+    sso_client_id: str = "groundplane"
+    sso_client_secret: SecretStr = SecretStr("")
+    sso_redirect_url: str = Field(default="", description="Our callback; by default of the request's own host.")
+    sso_return_url: str = Field(default="/", description="Where the browser goes once it is logged in.")
+    sso_allowed_domains: tuple[str, ...] = Field(
+        default=(),
+        description="Whose vouched-for addresses are let in, and linked to users that exist. Empty: all, no link.",
+    )
+    sso_groups_claim: str = "groups"
+    sso_group_roles: dict[str, str] = Field(
+        default_factory=dict, description="Group to role: `admin`, `owner@org_…`, `viewer@org_…/prj_…`."
+    )
     max_image_bytes: int = Field(default=64 << 30, ge=1)
     look_seconds: float = Field(default=30.0, gt=0)
     database_pool: int = Field(default=8, ge=1, le=200, description="More than this only wait for each other's rows.")

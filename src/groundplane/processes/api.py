@@ -31,6 +31,7 @@ from groundplane.controlplane.gateway.second_factor_api import second_factor_rou
 from groundplane.controlplane.gateway.secrets import secret_router
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.sessions_api import session_router
+from groundplane.controlplane.gateway.sso_api import sso_router
 from groundplane.controlplane.gateway.traces import trace_router
 from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
@@ -151,7 +152,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
 
 def credential_routers(services: Services) -> list[APIRouter]:
     """The routes of logins and of what they make."""
-    makers = (login_router, session_router, second_factor_router, api_key_router, device_router)
+    makers = (login_router, session_router, second_factor_router, api_key_router, device_router, sso_router)
     return [make(services) for make in makers]
 
 

@@ -15,7 +15,7 @@ from groundplane.kernel.ids import format_id, new_id
 
 OPEN = {
     *(("POST", f"/api/common/v1/auth/{step}") for step in ("login", "totp", "refresh", "device", "device/token")),
-    ("GET", "/api/common/v1/.well-known/jwks.json"),
+    *(("GET", f"/api/common/v1/{page}") for page in (".well-known/jwks.json", "auth/sso/start", "auth/sso/callback")),
     ("POST", "/api/common/v1/invitations/join"),
     *(("GET", f"/api/{name}/v1/{page}") for name in ("tenant", "ops", "common") for page in ("docs", "openapi.json")),
 }

@@ -86,7 +86,7 @@ def probe_router() -> APIRouter:
     return router
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def quick_passwords() -> Iterator[None]:
     """Hashes that cost next to nothing: here passwords are on the way, not the matter."""
     with pytest.MonkeyPatch.context() as patch:

@@ -143,8 +143,12 @@ async def test_a_key_expires(client: httpx.AsyncClient, make_user: MakeUser, ser
         past = "UPDATE api_key SET expires_at = now() - interval '1 second' WHERE id = $1"
         await tx.execute(past, parse_id("key", key["id"]))
     assert (await me(client, key["token"])).json()["code"] == "token_expired"
-    body = {"name": "ci", "expires_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
-    late = await client.post(f"{BASE}/me/api-keys", json=body, headers=somebody.headers)
+
+
+@pytest.mark.parametrize("when", ["2020-01-01T00:00:00Z", "9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00", "soon"])
+async def test_a_key_that_never_was_or_never_ends_is_refused(client: httpx.AsyncClient, make_user: MakeUser, when: str) -> None:
+    body = {"name": "ci", "expires_at": when}
+    late = await client.post(f"{BASE}/me/api-keys", json=body, headers=(await make_user()).headers)
     assert (late.status_code, late.json()["errors"][0]["pointer"]) == (422, "/expires_at")
 
 
@@ -220,6 +224,15 @@ async def test_a_service_accounts_key(
     assert (event.organization_id, event.resource_kind) == (tenant.organization_id, "api_key")
     assert (await client.delete(f"{path}/{key['id']}", headers=owner.headers)).status_code == 200
     assert (await me(client, key["token"])).json()["code"] == "session_ended"
+
+
+async def test_a_scoped_key_makes_no_key_that_can_do_more(
+    client: httpx.AsyncClient, make_user: MakeUser, tenant: Tenant, service_account: UUID
+) -> None:
+    key = await _key(client, await make_user("owner", tenant.organization_id), scopes=["identity.*"])
+    path = f"{BASE}/organizations/{tenant.organization}/service-accounts/{format_id('sa', service_account)}/api-keys"
+    refused = await client.post(path, json={"name": "ci"}, headers=bearer(key["token"]))
+    assert (refused.status_code, refused.json()["code"]) == (403, "session_required")
 
 
 async def test_a_disabled_service_accounts_key_opens_nothing(

@@ -15,9 +15,11 @@ BASE = "/api/common/v1"
 PASSWORD = "correct horse battery"
 
 
-async def _audit(services: Services, **where: UUID) -> Sequence[AuditEvent]:
+async def _audit(
+    services: Services, *, organization_id: UUID | None = None, resource_id: UUID | None = None
+) -> Sequence[AuditEvent]:
     async with services.database.transaction() as tx:
-        return await page(tx, limit=200, **where)
+        return await page(tx, limit=200, organization_id=organization_id, resource_id=resource_id)
 
 
 async def test_somebody_new_is_invited_joins_and_is_let_in(

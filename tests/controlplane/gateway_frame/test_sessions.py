@@ -2,12 +2,17 @@
 
 import asyncio
 import time
+from uuid import UUID
 
 import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from tests.controlplane.gateway_frame.conftest import MakeUser, Somebody
 from tests.controlplane.gateway_frame.logins import BASE, bearer, events, log_in, me, refresh, replica_of, watch_of
 
 from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.identity import watch
 from groundplane.kernel.ids import format_id, parse_id
 
 
@@ -15,6 +20,14 @@ async def _age(services: Services, seconds: int) -> None:
     """So much later, as far as refresh tokens can tell."""
     async with services.database.transaction() as tx:
         await tx.execute("UPDATE refresh_token SET used_at = used_at - make_interval(secs => $1)", float(seconds))
+
+
+async def _refused_soon(client: httpx.AsyncClient, token: str) -> None:
+    """Within three seconds nobody is let in with this token any more."""
+    since = time.monotonic()
+    while (await me(client, token)).status_code != 401:
+        assert time.monotonic() - since < 3
+        await asyncio.sleep(0.05)
 
 
 async def test_a_login_makes_a_session_that_is_listed(client: httpx.AsyncClient, make_user: MakeUser) -> None:
@@ -192,10 +205,33 @@ async def test_what_one_process_ends_every_other_refuses_within_seconds_without_
         assert (await me(other.client, login["access_token"])).status_code == 200
         running = asyncio.create_task(other.watch.run())
         await client.post(f"{BASE}/auth/logout", headers=bearer(login["access_token"]))
-        ended = time.monotonic()
-        while (await me(other.client, login["access_token"])).status_code != 401:
-            assert time.monotonic() - ended < 3
-            await asyncio.sleep(0.05)
+        await _refused_soon(other.client, login["access_token"])
+        running.cancel()
+
+
+async def test_anybody_gets_the_keys_that_verify_access_tokens(client: httpx.AsyncClient, make_user: MakeUser) -> None:
+    login = await log_in(client, await make_user())
+    answer = await client.get(f"{BASE}/.well-known/jwks.json")
+    assert answer.headers["cache-control"] == "public, max-age=30"
+    keys = KeySet.import_key_set(answer.json())
+    claims = jwt.decode(login["access_token"], keys, algorithms=["Ed25519"]).claims
+    assert format_id("ses", UUID(claims["sid"])) == login["session_id"]
+    assert "d" not in answer.json()["keys"][0]
+
+
+async def test_a_spoilt_look_does_not_end_the_watch(
+    client: httpx.AsyncClient, make_user: MakeUser, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.05)
+    login = await log_in(client, await make_user())
+    async with replica_of(services) as other:
+        spoilt = services.settings.key_directory / "token-signing-20200101T000000Z.pem"
+        spoilt.write_text("no key")
+        running = asyncio.create_task(other.watch.run())
+        await asyncio.sleep(0.2)
+        spoilt.unlink()
+        await client.post(f"{BASE}/auth/logout", headers=bearer(login["access_token"]))
+        await _refused_soon(other.client, login["access_token"])
         running.cancel()
 
 

@@ -57,6 +57,14 @@ def test_an_expired_token_says_so_even_when_it_was_seen_before(tmp_path: Path) -
     assert refused.value.code == "token_expired"
 
 
+def test_tokens_of_a_longer_life_are_void_once_the_rule_is_a_shorter_one(tmp_path: Path) -> None:
+    """Sessions that were ended are only remembered for as long as tokens live."""
+    token, _ = Tokens.from_directory(tmp_path, access_seconds=3600).issue_user(ALICE)
+    with pytest.raises(TokenExpiredError):
+        Tokens.from_directory(tmp_path, access_seconds=900).verify(token, "api")
+    assert Tokens.from_directory(tmp_path, access_seconds=3600).verify(token, "api").actor == ALICE
+
+
 def _claims(**changes: object) -> dict[str, object]:
     now = int(time.time())
     claims = {"iss": "groundplane", "sub": str(ALICE.id), "aud": "api", "name": "alice", "iat": now, "exp": now + 60}

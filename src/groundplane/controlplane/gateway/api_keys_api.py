@@ -1,7 +1,7 @@
 """The routes of API keys: a user's own, and those of an organization's service accounts."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
 from groundplane.controlplane.identity import (
     ApiKey,
     KeyOwner,
+    SessionRequiredError,
     create_api_key,
     list_api_keys,
     refuse_acting_as,
@@ -32,6 +33,7 @@ from groundplane.kernel.ids import format_id, parse_id
 
 KEY_PREFIX = "key"
 SERVICE_ACCOUNT_PREFIX = "sa"
+LONGEST = timedelta(days=3653)
 OF_SERVICE_ACCOUNT = "/organizations/{organization_id}/service-accounts/{service_account_id}/api-keys"
 
 Scope = Annotated[
@@ -48,7 +50,9 @@ class CreateApiKey(Strict):
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=50)] | None = Field(
         default=None, description="None: all that the owner may do."
     )
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = Field(default=None, description="None: never.")
+    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+        default=None, description="At most ten years from now. None: never."
+    )
 
 
 class ApiKeyView(View):
@@ -159,11 +163,16 @@ def _service_account(organization: str, service_account: str) -> KeyOwner:
     return KeyOwner("service_account", account_id, organization_id)
 
 
+def _public(owner: KeyOwner) -> str:
+    return format_id(USER_PREFIX if owner.kind == "user" else SERVICE_ACCOUNT_PREFIX, owner.id)
+
+
 def _creating(body: CreateApiKey, owner: KeyOwner, told: dict[str, str]) -> Work:
     async def work(op: Operation) -> Reply:
-        op.resource_kind, op.detail = "api_key", {"name": body.name, "scopes": body.scopes, owner.kind: str(owner.id)}
-        if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
-            raise InvalidRequestError(errors=[FieldProblem(pointer="/expires_at", detail="this is in the past")])
+        op.resource_kind, op.detail = "api_key", {"name": body.name, "scopes": body.scopes, "owner": _public(owner)}
+        _check_expiry(body.expires_at)
+        if op.actor.scopes is not None:  # it would make a key that can do more than itself
+            raise SessionRequiredError
         if owner.organization_id is not None:
             await require_service_account(op.tx, owner.id, owner.organization_id)
             await refuse_acting_as(op.tx, op.actor, owner.id)
@@ -177,6 +186,13 @@ def _creating(body: CreateApiKey, owner: KeyOwner, told: dict[str, str]) -> Work
     return work
 
 
+def _check_expiry(expires_at: datetime | None) -> None:
+    now = datetime.now(UTC)
+    if expires_at is not None and not now < expires_at < now + LONGEST:
+        detail = "this must be in the future, and at most ten years from now"
+        raise InvalidRequestError(errors=[FieldProblem(pointer="/expires_at", detail=detail)])
+
+
 def _revoking(owner: KeyOwner, key: str) -> Work:
     async def work(op: Operation) -> Reply:
         op.resource_kind, op.resource_id = "api_key", parse_id(KEY_PREFIX, key)
@@ -184,7 +200,7 @@ def _revoking(owner: KeyOwner, key: str) -> Work:
             raise NotFoundError("There is no such API key any more. List the keys.")
         ended = await revoke_api_key(op.tx, owner, op.resource_id)
         forget_soon(op, ended.id)
-        op.detail = {"name": ended.name}
+        op.detail = {"name": ended.name, "owner": _public(owner)}
         return Reply(_view(ended))
 
     return work

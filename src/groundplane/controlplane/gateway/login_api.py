@@ -45,7 +45,18 @@ REFRESH_PATH = "/auth/refresh"
 JWKS_PATH = "/.well-known/jwks.json"
 DEVICE_PATH = "/auth/device"
 DEVICE_TOKEN_PATH = "/auth/device/token"  # noqa: S105  # a path
-OPEN_PATHS = (LOGIN_PATH, TOTP_PATH, REFRESH_PATH, JWKS_PATH, DEVICE_PATH, DEVICE_TOKEN_PATH)
+SSO_START_PATH = "/auth/sso/start"
+SSO_CALLBACK_PATH = "/auth/sso/callback"
+OPEN_PATHS = (
+    LOGIN_PATH,
+    TOTP_PATH,
+    REFRESH_PATH,
+    JWKS_PATH,
+    DEVICE_PATH,
+    DEVICE_TOKEN_PATH,
+    SSO_START_PATH,
+    SSO_CALLBACK_PATH,
+)
 """Routes for whoever has no token yet."""
 
 LOGIN = "identity.session.create"

@@ -1,9 +1,7 @@
 """The routes of the second factor: enrol, confirm, disable; an administrator takes away a lost one."""
 
-from typing import Self
-
 from fastapi import APIRouter, Request, Response
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.grants import told_once
@@ -38,17 +36,16 @@ class Confirmation(Strict):
     code: Code
 
 
-class Proof(Strict):
-    """The password or a code: who only got hold of a token has neither."""
+class PasswordProof(Strict):
+    """The password: who only got hold of a token has none."""
 
-    password: Password | None = None
-    code: Code | None = None
+    password: Password
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.password is None) == (self.code is None):
-            raise ValueError("send either the password or a code")
-        return self
+
+class CodeProof(Strict):
+    """A code of the device, or a recovery code."""
+
+    code: Code
 
 
 class TotpView(View):
@@ -138,13 +135,13 @@ async def _count(services: Services, request: Request) -> None:
 
 def _add_removal(router: APIRouter, services: Services) -> None:
     @router.post("/me/totp/disable", response_model=TotpView, operation_id="my_totp_disable", openapi_extra=OWN)
-    async def disable(request: Request, body: Proof) -> Response:
+    async def disable(request: Request, body: PasswordProof | CodeProof) -> Response:
         """Take your second factor away; proves by password or code that it is you."""
         user_id = current_claims(request).subject
         async with attempt(services, request, permission=None) as op:
             op.resource_kind, op.resource_id = "user", user_id
             await op.authorize()
-            await prove(services.database, services.secret_box, user_id, password=body.password, code=body.code)
+            await prove(services.database, services.secret_box, user_id, **body.model_dump())
             return await op.commit(_remove, await request.body())
 
     @router.delete(

@@ -52,6 +52,7 @@ from groundplane.controlplane.identity.device import (
     deny_device,
     poll_device,
 )
+from groundplane.controlplane.identity.external import RoleOfGroup, apply_groups, keep_attempt, take_attempt, user_of
 from groundplane.controlplane.identity.groups import (
     Group,
     Member,
@@ -84,6 +85,7 @@ from groundplane.controlplane.identity.lockout import (
     require_not_locked,
 )
 from groundplane.controlplane.identity.login import log_in, log_in_with_code, prove
+from groundplane.controlplane.identity.openid import Attempt, ExternalUser, OpenIdClient, OpenIdSettings
 from groundplane.controlplane.identity.patterns import PATTERN, permit
 from groundplane.controlplane.identity.problems import (
     BindingExistsError,
@@ -111,6 +113,10 @@ from groundplane.controlplane.identity.problems import (
     ServiceAccountNotFoundError,
     SessionEndedError,
     SessionRequiredError,
+    SsoFailedError,
+    SsoNotConfiguredError,
+    SsoRefusedError,
+    SsoUnavailableError,
     TokenExpiredError,
     TooManyAttemptsError,
     TotpRequiredError,
@@ -186,6 +192,7 @@ __all__ = [
     "Actor",
     "ApiKey",
     "ApiKeys",
+    "Attempt",
     "Audience",
     "BindingExistsError",
     "Claims",
@@ -198,6 +205,7 @@ __all__ = [
     "EmailTakenError",
     "Enrolment",
     "EscalationError",
+    "ExternalUser",
     "ForgedRequestError",
     "Grant",
     "Group",
@@ -222,6 +230,8 @@ __all__ = [
     "MemberExistsError",
     "Method",
     "NotYet",
+    "OpenIdClient",
+    "OpenIdSettings",
     "Refusal",
     "Revocations",
     "Role",
@@ -229,6 +239,7 @@ __all__ = [
     "RoleExistsError",
     "RoleInUseError",
     "RoleNotFoundError",
+    "RoleOfGroup",
     "ServiceAccount",
     "ServiceAccountExistsError",
     "ServiceAccountNotFoundError",
@@ -237,6 +248,10 @@ __all__ = [
     "SessionGrant",
     "SessionRequiredError",
     "SigningKeys",
+    "SsoFailedError",
+    "SsoNotConfiguredError",
+    "SsoRefusedError",
+    "SsoUnavailableError",
     "Subject",
     "TokenExpiredError",
     "Tokens",
@@ -251,6 +266,7 @@ __all__ = [
     "account",
     "add_member",
     "address",
+    "apply_groups",
     "approve_device",
     "ask_for_device",
     "authorize",
@@ -292,6 +308,7 @@ __all__ = [
     "hash_for_joining",
     "invite",
     "join",
+    "keep_attempt",
     "list_api_keys",
     "list_bindings",
     "list_groups",
@@ -321,8 +338,10 @@ __all__ = [
     "revoke_api_key",
     "revoke_invitation",
     "roles_that_give",
+    "take_attempt",
     "take_code",
     "unbind",
     "unbind_as",
     "update_role",
+    "user_of",
 ]

@@ -9,6 +9,7 @@ from groundplane.kernel.errors import (
     InvalidRequestError,
     NotFoundError,
     UnauthenticatedError,
+    UnavailableError,
 )
 
 
@@ -261,3 +262,27 @@ class ForgedRequestError(ForbiddenError):
     """A request that goes by its cookie must come from the platform's own pages, with the header X-Groundplane-Client."""
 
     code = "forged_request"
+
+
+class SsoNotConfiguredError(NotFoundError):
+    """Single sign-on is not set up here. Log in with e-mail address and password, or ask an operator."""
+
+    code = "sso_not_configured"
+
+
+class SsoFailedError(UnauthenticatedError):
+    """The login at your provider did not succeed, or took too long. Begin again with GET /api/common/v1/auth/sso/start."""
+
+    code = "sso_failed"
+
+
+class SsoRefusedError(ForbiddenError):
+    """Your provider knows you, but you are not let in here. Ask an administrator."""
+
+    code = "sso_refused"
+
+
+class SsoUnavailableError(UnavailableError):
+    """The provider of single sign-on does not answer as it should. Try again in a few seconds."""
+
+    code = "sso_unavailable"

@@ -85,7 +85,7 @@ class SigningKeys:
         """The key that signs now."""
         now = self._clock()
         begun = [each for each in self._keys if each.begins <= now]
-        return (begun or self._keys)[-1 if begun else 0]
+        return begun[-1] if begun else self._keys[0]
 
     def find(self, key_id: object) -> SigningKey | None:
         """The key of this id."""

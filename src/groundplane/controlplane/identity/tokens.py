@@ -108,9 +108,13 @@ class Tokens:
         now = self._clock().timestamp()
         if claims.audience != audience or claims.issued_at > now + _CLOCK_SKEW_SECONDS:
             raise InvalidTokenError
-        if claims.expires_at <= now:
+        if claims.expires_at <= now or self._outlives(claims):
             raise TokenExpiredError
         return claims
+
+    def _outlives(self, claims: Claims) -> bool:
+        """A user's token that lives longer than is the rule now may be of a session that was ended and is forgotten."""
+        return claims.audience == "api" and claims.expires_at - claims.issued_at > self._access_seconds
 
     def _issue(self, subject: UUID, audience: Audience, seconds: int, more: Mapping[str, Any]) -> str:
         now = int(self._clock().timestamp())

@@ -8,6 +8,7 @@ import structlog
 
 from groundplane.controlplane.identity.api_keys import ApiKeys
 from groundplane.controlplane.identity.device import forget_old_devices
+from groundplane.controlplane.identity.external import forget_old_attempts
 from groundplane.controlplane.identity.lockout import forget_old_failures
 from groundplane.controlplane.identity.revocations import POLL_SECONDS, Revocations
 from groundplane.controlplane.identity.sessions import forget_old_sessions
@@ -40,6 +41,7 @@ class CredentialWatch:
             await forget_old_sessions(tx)
             await forget_old_failures(tx)
             await forget_old_devices(tx)
+            await forget_old_attempts(tx)
 
     async def run(self) -> None:
         """`look` every second, `sweep` every ten minutes, for ever."""
@@ -52,4 +54,6 @@ async def _for_ever(work: Callable[[], Awaitable[None]], seconds: float) -> None
             await work()
         except (*RetryableDatabaseError, TimeoutError) as error:
             log.warning("credentials.not_watched", error=repr(error))
+        except Exception:  # a spoilt key file, say: what was ended must still be learnt the next time
+            log.exception("credentials.not_watched")
         await asyncio.sleep(seconds)
