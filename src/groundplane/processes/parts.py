@@ -108,9 +108,7 @@ def control_services(
     }
     common.pop("GROUNDPLANE_DATABASE_URL", None)
     common.pop("PYTHONDONTWRITEBYTECODE", None)  # each start would compile everything that changed since the last set-up
-    encryption = {
-        "GROUNDPLANE_ENCRYPTION_KEYS": common.pop("GROUNDPLANE_ENCRYPTION_KEYS", "")
-    }
+    encryption = {"GROUNDPLANE_ENCRYPTION_KEYS": common.pop("GROUNDPLANE_ENCRYPTION_KEYS", "")}
 
     def with_database(process: str) -> dict[str, str]:
         own = {"GROUNDPLANE_NATS_CREDENTIALS": nats_credentials[process]} if nats_credentials else {}

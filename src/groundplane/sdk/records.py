@@ -432,7 +432,7 @@ class Invitation:
 
 @dataclass(frozen=True)
 class Access:
-    """Whether a request would be let in, and `through` which binding; else `code` and `detail` of the refusal, what is `missing`."""
+    """Whether a request would be let in: `through` which binding, or the refusal and what is `missing`."""
 
     allowed: bool
     code: str | None
