@@ -415,7 +415,8 @@ async def audit_is_exact(
 
 async def _living(reader: Reader, kind: str | None = None) -> Sequence[Row]:
     return await reader.fetch(
-        """SELECT id, kind, name, project_id, cluster_id, host_id, spec, observed, status FROM resource
+        """SELECT id, kind, name, organization_id, project_id, cluster_id, host_id, spec, observed, status
+           FROM resource
            WHERE deleted_at IS NULL AND ($1::text IS NULL OR kind = $1)""",
         kind,
     )
