@@ -432,7 +432,7 @@ class Invitation:
 
 @dataclass(frozen=True)
 class Access:
-    """Whether a request would be let in: `through` which binding, or the refusal and what is `missing`."""
+    """Whether a request would be let in: `through` which binding; else why not (`code`, `detail`) and what is `missing`."""
 
     allowed: bool
     code: str | None

@@ -184,11 +184,11 @@ async def test_members_have_the_roles_of_their_groups(
             await add_member(tx, boss, group.id, actor.id, organization_id=organization)
         with pytest.raises(GroupNotFoundError):
             await bind(tx, group_id=group.id, role="viewer", organization_id=other)
-        await remove_member(tx, group.id, actor.id, organization_id=organization)
+        await remove_member(tx, boss, group.id, actor.id, organization_id=organization)
         with pytest.raises(NotFoundError):
             await authorize(tx, actor, "compute.vm.create", organization_id=organization, project_id=project)
         await add_member(tx, boss, group.id, actor.id, organization_id=organization)
-        await delete_group(tx, group.id, organization_id=organization)
+        await delete_group(tx, boss, group.id, organization_id=organization)
         assert await bindings_of_user(tx, actor.id) == []
 
 

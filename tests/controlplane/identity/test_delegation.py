@@ -143,6 +143,12 @@ async def test_members_are_added_only_by_who_has_what_the_group_gives(database: 
             await add_member(tx, await _with(tx, "viewer", organization), group.id, friend.id, organization_id=organization)
         await add_member(tx, owner, group.id, friend.id, organization_id=organization)
         await authorize(tx, friend, "identity.organization.delete", organization_id=organization, project_id=None)
+        stranger = await _with(tx, "organization_admin", organization)
+        with pytest.raises(EscalationError):  # nor taken out, nor is the group deleted
+            await remove_member(tx, stranger, group.id, friend.id, organization_id=organization)
+        with pytest.raises(EscalationError):
+            await delete_group(tx, stranger, group.id, organization_id=organization)
+        await remove_member(tx, owner, group.id, friend.id, organization_id=organization)
         outside = await create_group(tx, organization_id=organization, name="operators", description="")
         await bind(tx, group_id=outside.id, role="operator")
         with pytest.raises(EscalationError):  # what the group has on the platform, the organization's owner has not
@@ -183,10 +189,10 @@ async def test_the_last_owner_stays(database: Database, new_project: NewProject)
         await unbind(tx, first.id, organization_id=organization)
         with pytest.raises(LastOwnerError):
             async with tx.savepoint():
-                await remove_member(tx, group.id, heir.id, organization_id=organization)
+                await remove_member(tx, heir, group.id, heir.id, organization_id=organization)
         with pytest.raises(LastOwnerError):
             async with tx.savepoint():
-                await delete_group(tx, group.id, organization_id=organization)
+                await delete_group(tx, heir, group.id, organization_id=organization)
         assert [each.id for each in await bindings_of_group(tx, group.id)] == [theirs.id]
 
 

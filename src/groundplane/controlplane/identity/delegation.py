@@ -111,6 +111,11 @@ async def refuse_joining(tx: Tx, actor: Actor, group_id: UUID) -> None:
     await _refuse_each(tx, actor, await bindings_of_group(tx, group_id), until=None)
 
 
+async def refuse_parting(tx: Tx, actor: Actor, group_id: UUID) -> None:
+    """Return if the actor has all that the group gives: who takes a member out takes that away. Raises EscalationError."""
+    await _refuse_each(tx, actor, await bindings_of_group(tx, group_id), until=tx.now)
+
+
 async def refuse_acting_as(tx: Tx, actor: Actor, service_account_id: UUID) -> None:
     """Return if the actor has all that the service account may: who makes it a key, or wakes it, gets that.
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from groundplane.controlplane.identity.actor import Actor
 from groundplane.controlplane.identity.bindings import bindings_of_group, refuse_last
-from groundplane.controlplane.identity.delegation import refuse_joining
+from groundplane.controlplane.identity.delegation import refuse_joining, refuse_parting
 from groundplane.controlplane.identity.problems import (
     GroupExistsError,
     GroupNotFoundError,
@@ -94,12 +94,13 @@ async def list_groups(tx: Tx, *, organization_id: UUID, after: UUID | None = Non
     return [Group(**row) for row in rows]
 
 
-async def delete_group(tx: Tx, group_id: UUID, *, organization_id: UUID) -> Group:
-    """Delete a group, and with it what it gave its members.
+async def delete_group(tx: Tx, actor: Actor, group_id: UUID, *, organization_id: UUID) -> Group:
+    """Delete a group, and with it what it gave its members, on behalf of an actor who has all of that.
 
-    Raises GroupNotFoundError, LastOwnerError, LastAdministratorError.
+    Raises GroupNotFoundError, EscalationError, LastOwnerError, LastAdministratorError.
     """
     group = await get_group(tx, group_id, organization_id=organization_id)
+    await refuse_parting(tx, actor, group_id)
     gave = await bindings_of_group(tx, group_id)
     await tx.execute("DELETE FROM user_group WHERE id = $1", group_id)
     await refuse_last(tx, gave)
@@ -126,9 +127,13 @@ async def add_member(tx: Tx, actor: Actor, group_id: UUID, user_id: UUID, *, org
     return Member(**await tx.one(f"{_MEMBERS} AND user_id = $2", group_id, user_id))
 
 
-async def remove_member(tx: Tx, group_id: UUID, user_id: UUID, *, organization_id: UUID) -> Member:
-    """Take a user out of a group. Raises GroupNotFoundError, UserNotFoundError, LastOwnerError, LastAdministratorError."""
+async def remove_member(tx: Tx, actor: Actor, group_id: UUID, user_id: UUID, *, organization_id: UUID) -> Member:
+    """Take a user out of a group, on behalf of an actor who has all that the group gives.
+
+    Raises GroupNotFoundError, UserNotFoundError, EscalationError, LastOwnerError, LastAdministratorError.
+    """
     await get_group(tx, group_id, organization_id=organization_id)
+    await refuse_parting(tx, actor, group_id)
     row = await tx.row(f"{_MEMBERS} AND user_id = $2", group_id, user_id)
     if row is None:
         raise UserNotFoundError("There is no such user in this group. List its members.")

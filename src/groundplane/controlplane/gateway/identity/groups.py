@@ -144,7 +144,7 @@ def _add_changing(router: APIRouter, services: Services) -> None:
 
         async def work(op: Operation) -> Reply:
             op.resource_kind, op.resource_id = "group", uuid_of(GROUP_PREFIX, group_id)
-            group = await delete_group(op.tx, op.resource_id, organization_id=scope)
+            group = await delete_group(op.tx, op.actor, op.resource_id, organization_id=scope)
             op.detail = {"name": group.name}
             return Reply(group_view(group))
 
@@ -180,7 +180,7 @@ def _add_member_routes(router: APIRouter, services: Services) -> None:
         async def work(op: Operation) -> Reply:
             op.resource_kind, op.resource_id = "group", uuid_of(GROUP_PREFIX, group_id)
             op.detail = {"removed": user_id}
-            member = await remove_member(op.tx, op.resource_id, user_uuid(user_id), organization_id=scope)
+            member = await remove_member(op.tx, op.actor, op.resource_id, user_uuid(user_id), organization_id=scope)
             return Reply(member_view(member))
 
         return await mutate(services, request, work, permission="identity.group.update", organization_id=scope)
