@@ -21,3 +21,5 @@ ALTER TABLE secret ADD COLUMN data_key_id uuid REFERENCES data_key (id);
 DROP INDEX secret_of_resource;
 CREATE UNIQUE INDEX secret_version ON secret (resource_id, version);
 CREATE INDEX secret_of_data_key ON secret (data_key_id);
+
+UPDATE quota_limit SET limits = limits || '{"secrets": 1000}' WHERE scope_id = '00000000-0000-0000-0000-000000000000';

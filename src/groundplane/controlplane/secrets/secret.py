@@ -65,4 +65,6 @@ SECRET = Kind(
     update=SecretRequest,
     revise=revise,
     keeps=lambda request: _plain(request.value),
+    dimensions=("secrets",),
+    quota=lambda _spec: {"secrets": 1},
 )
