@@ -131,6 +131,8 @@ async def _send(api: Api, route: Guarded, ids: Ids) -> httpx.Response:
         known["reference"] = ids["project_id"]
     if route.path.startswith("/api/common/v1/role-bindings/"):
         known["binding_id"] = ids["platform_binding_id"]
+    if "/projects/{project_id}/role-bindings/" in route.path:
+        known["binding_id"] = ids["project_binding_id"]
     path = Route(route.method, route.path).filled(known)
     example = EXAMPLES.get((route.method, route.path))
     query = [example.query] if example else []
@@ -184,7 +186,7 @@ async def _furnished(api: Api, roles: Iterable[Column]) -> dict[str, Ids]:
     cloud = api.cloud
     of_level = {column.level: column.role for column in roles}
     shared = await _furnish_platform(api, of_level["platform"])
-    role = of_level["organization"]
+    role = of_level["project"]
     found: dict[str, Ids] = {"own": shared | await _furnish_project(api, role)}
     own = cloud.organization_id, cloud.project_id
     await cloud.open_project("sibling")
@@ -227,12 +229,16 @@ async def _furnish_project(api: Api, role: str) -> dict[str, str]:
         "/api/common/v1/users",
         {"email": f"{cloud.project_id.hex}@example.org", "name": "Somebody", "password": "correct horse battery"},
     )
-    binding_id = await _made(api, f"{api.organization}/role-bindings", {"user": stranger, "role": role})
+    project_id = api.project.rpartition("/")[2]
+    binding = {"user": stranger, "role": role}
+    binding_id = await _made(api, f"{api.organization}/role-bindings", binding)
+    project_binding_id = await _made(api, f"{api.organization}/role-bindings", binding | {"project_id": project_id})
     return {
         "organization_id": api.organization.rpartition("/")[2],
-        "project_id": api.project.rpartition("/")[2],
+        "project_id": project_id,
         "job_id": jobs[0]["id"],
         "binding_id": binding_id,
+        "project_binding_id": project_binding_id,
     }
 
 
