@@ -136,4 +136,4 @@ async def test_a_thousand_hosts_are_told_in_several_heartbeats(world: World) -> 
     await world.until(lambda: told() == set(hosts), "not all hosts are told")
     assert all(len(beat.hosts) <= heartbeat.HOSTS_A_MESSAGE for beat in beats(world, agent.agent_id))
     asked = await look(world)
-    await world.until(lambda: all(chunks(world, str(host_id), asked) for host_id in hosts), "no inventory")
+    await world.until(lambda: all(chunks(world, str(host_id), asked) for host_id in hosts), "no inventory", 60)
