@@ -152,13 +152,6 @@ async def accept_invitation(tx: Tx, actor: Actor, token: str) -> Invitation:
     return await _accept(tx, row, user)
 
 
-async def email_invited(database: Database, token: str) -> str:
-    """The address that a good token was made for. Raises InvalidInvitationError."""
-    async with database.transaction() as tx:
-        row = await _open(tx, token)
-    return str(row["email"])
-
-
 async def join(tx: Tx, token: str, *, name: str, password_hash: str) -> tuple[Invitation, User]:
     """Make a user of the address that was invited, who has what it was invited to.
 
@@ -174,7 +167,8 @@ async def hash_for_joining(database: Database, token: str, password: str) -> str
 
     Raises InvalidInvitationError, WeakPasswordError.
     """
-    await email_invited(database, token)
+    async with database.transaction() as tx:
+        await _open(tx, token)
     return await hash_password(password)
 
 
