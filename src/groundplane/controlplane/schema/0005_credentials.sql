@@ -73,7 +73,7 @@ CREATE TABLE api_key (
     id                 uuid PRIMARY KEY,
     organization_id    uuid,                 -- of the service account; NULL for a user's key
     user_id            uuid REFERENCES user_account (id),
-    service_account_id uuid,
+    service_account_id uuid REFERENCES service_account (id) ON DELETE CASCADE,
     name               text NOT NULL,
     secret_hash        bytea NOT NULL,
     scopes             text[],               -- patterns of permissions; NULL: whatever the owner may do
