@@ -55,5 +55,5 @@ async def test_the_api_does_what_its_documents_say(
     report = fuzzer.report
     total.add(report)
     assert not report.findings, f"seed {SEED}, round {number}:\n" + "\n".join(report.findings.values())
-    if len(report.answers) == len(found):  # else time was over before all were tried
+    if report.cases > 4 * len(found):  # else time was over before all were tried in earnest
         assert len(report.reached) > len(found) // 2, f"most operations were never reached:\n{report.summary()}"

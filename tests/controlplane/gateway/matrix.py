@@ -111,7 +111,7 @@ def _guarded(method: str, path: str, permission: str | None, *, dry_run: bool) -
 def _place(path: str) -> str:
     if path.startswith("/api/ops/"):
         return "platform"
-    if "/projects/{" in path:
+    if "/projects/{" in path and not path.endswith("/restore"):  # decided where there still are roles
         return "project"
     return "organization" if "/organizations/{" in path else "platform"
 

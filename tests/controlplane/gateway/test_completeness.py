@@ -59,8 +59,12 @@ class Route:
         return re.sub(r"{(\w+)}", lambda match: known.get(match[1]) or _nothing(match[1]), self.path)
 
 
+OF_PATHS = {"version": "1", "of": "projects"}
+"""Parts of paths that are no ids."""
+
+
 def _nothing(name: str) -> str:
-    return format_id(PREFIXES.get(name, "xyz"), new_id())
+    return OF_PATHS.get(name) or format_id(PREFIXES.get(name, "xyz"), new_id())
 
 
 def public_apps(app: FastAPI) -> Iterator[tuple[str, FastAPI]]:

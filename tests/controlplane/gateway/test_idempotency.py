@@ -40,6 +40,11 @@ def test_every_mutating_route_says_that_it_takes_a_key_and_a_dry_run(api: Api) -
                 assert said >= {("header", "idempotency-key"), ("query", "dry_run")}, f"{method} {prefix}{path}"
 
 
+def _without(body: Any, forgotten: dict[str, None]) -> Any:
+    """What a repetition is answered: all but what is told once."""
+    return {**body, **forgotten} if forgotten else body
+
+
 @every_mutation
 async def test_what_is_sent_again_is_answered_as_before_and_done_once(api: Api, mutation: Mutation) -> None:
     request = await prepared(api, mutation)
@@ -51,7 +56,7 @@ async def test_what_is_sent_again_is_answered_as_before_and_done_once(api: Api, 
 
     again = await request.send(key=KEY)
     forgotten = dict.fromkeys(mutation.told_once)
-    assert (again.status_code, again.json()) == (first.status_code, first.json() | forgotten)
+    assert (again.status_code, again.json()) == (first.status_code, _without(first.json(), forgotten))
     assert again.headers.get("location") == first.headers.get("location")
     assert again.headers["idempotent-replayed"] == "true"
     assert await api.cloud.contents() == contents

@@ -161,7 +161,7 @@ async def test_an_organization_takes_its_deleted_projects_along(api: Api) -> Non
 
 
 @pytest.mark.parametrize(
-    ("role", "in_project", "status"), [("owner", False, 200), ("viewer", False, 403), ("owner", True, 403)]
+    ("role", "in_project", "status"), [("owner", False, 200), ("viewer", False, 403), ("project_admin", True, 403)]
 )
 async def test_who_may_restore(api: Api, role: str, *, in_project: bool, status: int) -> None:
     """A role in the project alone gives nothing while the project is deleted."""

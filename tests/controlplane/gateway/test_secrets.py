@@ -7,6 +7,7 @@ import pytest
 from nats.aio.msg import Msg
 from tests.controlplane.cloud import NOBODY, Cloud
 from tests.controlplane.gateway.conftest import Api, Json
+from tests.controlplane.gateway_frame.enrolled import agent_headers
 from tests.controlplane.scenes import prepare
 
 from groundplane.contracts.tasks import REPORTS_STREAM, REPORTS_SUBJECTS, TASKS_STREAM, TASKS_SUBJECTS, Task, report_subject
@@ -120,7 +121,7 @@ async def machine_with_user_data(api: Api, user_data: str) -> UUID:
 
 async def fetch(api: Api, cluster_id: UUID, secret_id: UUID) -> tuple[int, bytes]:
     """As an agent of this cluster."""
-    headers = {"Authorization": f"Bearer {api.services.tokens.issue_agent(new_id(), cluster_id, 60)}"}
+    headers = await agent_headers(api.services, cluster_id)
     answer = await api.client.get(f"/api/agent/v1/secrets/{secret_id}", headers=headers)
     return answer.status_code, answer.content
 

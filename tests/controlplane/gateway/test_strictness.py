@@ -14,8 +14,8 @@ JSON = {"Content-Type": "application/json"}
 async def test_every_route_refuses_a_parameter_that_it_does_not_know(api: Api) -> None:
     checked = 0
     for route in routes(api.app):
-        if route.path.rsplit("/", 1)[1] in {"docs", "openapi.json"}:
-            continue
+        if route.path.rsplit("/", 1)[1] in {"docs", "openapi.json", "callback"}:
+            continue  # providers of identities tell a callback more than it asks
         answer = await api.call(route.method, route.filled(known_ids(api)) + "?colour=red&colour=blue")
         assert answer.status_code == 422, f"{route}: {answer.status_code} {answer.text}"
         if route.method == "GET":  # others have a body that is missing too, and is told first

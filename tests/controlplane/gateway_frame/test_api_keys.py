@@ -48,9 +48,10 @@ async def service_account(services: Services, tenant: Tenant) -> UUID:
     async with services.database.transaction() as tx:
         await tx.execute(
             """INSERT INTO service_account (id, organization_id, name, description, created_at)
-               VALUES ($1, $2, 'robot', '', now())""",
+               VALUES ($1, $2, $3, '', now())""",
             account_id,
             tenant.organization_id,
+            f"robot-{account_id.hex}",
         )
     return account_id
 

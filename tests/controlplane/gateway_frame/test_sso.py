@@ -123,8 +123,9 @@ async def test_the_request_to_the_provider_has_pkce_state_and_nonce(site: Site) 
 
 
 async def test_each_login_makes_the_roles_what_the_groups_say_and_leaves_alone_what_people_gave(
-    site: Site, tenant: Tenant, admin: Somebody
+    site: Site, tenant: Tenant, admin: Somebody, make_user: MakeUser
 ) -> None:
+    await make_user("owner", tenant.organization_id)  # the last one would keep the role
     known = await site.who(await site.log_in("bob"))
     assert _roles(known) == {("owner", tenant.organization, None)}
     path = f"{BASE}/organizations/{tenant.organization}/role-bindings"

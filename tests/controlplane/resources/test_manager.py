@@ -68,7 +68,7 @@ async def test_a_refused_name_leaves_nothing_behind(cloud: Cloud) -> None:
 async def test_a_machines_own_volume_meets_a_volume_of_its_name(cloud: Cloud) -> None:
     await prepare(cloud)
     await cloud.made(VOLUME, VolumeRequest(size_gib=1), name="web-root")
-    with pytest.raises(NameTakenError, match=r"made from it \(web-root\)"):
+    with pytest.raises(NameTakenError, match=r"made from it \(web-root, web-nic0\)"):
         await cloud.make(VM, machine(), name="web")
 
 

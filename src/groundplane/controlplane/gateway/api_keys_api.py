@@ -197,7 +197,7 @@ def _revoking(owner: KeyOwner, key: str) -> Work:
     async def work(op: Operation) -> Reply:
         op.resource_kind, op.resource_id = "api_key", parse_id(KEY_PREFIX, key)
         if op.resource_id is None:
-            raise NotFoundError("There is no such API key any more. List the keys.")
+            raise ApiKeyNotFoundError
         ended = await revoke_api_key(op.tx, owner, op.resource_id)
         forget_soon(op, ended.id)
         op.detail = {"name": ended.name, "owner": _public(owner)}

@@ -16,7 +16,7 @@ from groundplane.controlplane.gateway.operation import Operation, Reply, mutate,
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View
 from groundplane.controlplane.identity import Session, UserNotFoundError, end_session, end_sessions, get_user, list_sessions
-from groundplane.kernel.errors import InvalidRequestError, NotFoundError
+from groundplane.kernel.errors import InvalidRequestError
 from groundplane.kernel.ids import format_id, parse_id
 
 
@@ -72,7 +72,7 @@ def _add_own(router: APIRouter, services: Services) -> None:
         async def work(op: Operation) -> Reply:
             op.resource_kind, op.resource_id = "session", parse_id(SESSION_PREFIX, session_id)
             if op.resource_id is None:
-                raise NotFoundError("There is no such session any more. List your sessions.")
+                raise SessionNotFoundError
             ended = await end_session(op.tx, op.resource_id, user_id=op.actor.id, reason="ended_by_user")
             forget_soon(op, ended.id)
             return Reply(_view(ended, current))

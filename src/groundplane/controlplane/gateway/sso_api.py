@@ -18,6 +18,7 @@ from groundplane.controlplane.gateway.grants import (
 )
 from groundplane.controlplane.gateway.login_api import LOGIN, OPEN, SSO_CALLBACK_PATH, SSO_START_PATH
 from groundplane.controlplane.gateway.services import Services
+from groundplane.controlplane.gateway.strictness import ANY_QUERY
 from groundplane.controlplane.identity import (
     Attempt,
     ExternalUser,
@@ -65,7 +66,10 @@ def sso_router(services: Services) -> APIRouter:
         )
         return response
 
-    @router.get(SSO_CALLBACK_PATH, status_code=303, response_class=Response, operation_id="sso_callback", openapi_extra=OPEN)
+    @router.get(
+        SSO_CALLBACK_PATH, status_code=303, response_class=Response, operation_id="sso_callback",
+        openapi_extra={**OPEN, ANY_QUERY: True},  # providers tell more than they are asked (RFC 6749, 4.1.2)
+    )  # fmt: skip
     async def callback(request: Request, state: Answered = None, code: Answered = None, error: Answered = None) -> Response:
         """Where the provider sends the browser back to: begins a session, with its refresh token in a cookie."""
         if client is None:

@@ -19,6 +19,9 @@ from groundplane.kernel.errors import FieldProblem, InvalidRequestError
 DEEPEST = 32
 """How deep JSON may be nested."""
 
+ANY_QUERY = "x-any-query"
+"""In a route's `openapi_extra`: others add parameters of their own, which mean nothing here."""
+
 _MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _known: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 
@@ -26,7 +29,8 @@ _known: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 async def strict_request(request: Request) -> None:
     """Raise InvalidRequestError, which names each, or MalformedJsonError."""
     route = request.scope["route"]
-    problems = _query_problems(request, route) if request.scope["query_string"] else []
+    strict = request.scope["query_string"] and ANY_QUERY not in (route.openapi_extra or {})
+    problems = _query_problems(request, route) if strict else []
     if problems:
         raise InvalidRequestError(errors=problems)
     if request.method not in _MUTATIONS:
@@ -59,7 +63,8 @@ def _parameters(route: APIRoute) -> frozenset[str]:
     found = _known.get(route.endpoint)
     if found is None:
         names = set(_names(route.dependant))
-        if _MUTATIONS & (route.methods or set()) and "x-permission" in (route.openapi_extra or {}):
+        extra = route.openapi_extra or {}
+        if _MUTATIONS & (route.methods or set()) and ("x-permission" in extra or "x-mutation" in extra):
             names.add(dryrun.PARAMETER)
         found = _known[route.endpoint] = frozenset(names)
     return found

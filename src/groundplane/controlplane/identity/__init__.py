@@ -88,6 +88,7 @@ from groundplane.controlplane.identity.login import log_in, log_in_with_code, pr
 from groundplane.controlplane.identity.openid import Attempt, ExternalUser, OpenIdClient, OpenIdSettings
 from groundplane.controlplane.identity.patterns import PATTERN, permit
 from groundplane.controlplane.identity.problems import (
+    ApiKeyNotFoundError,
     BindingExistsError,
     DeviceFlowError,
     EmailTakenError,
@@ -112,6 +113,7 @@ from groundplane.controlplane.identity.problems import (
     ServiceAccountExistsError,
     ServiceAccountNotFoundError,
     SessionEndedError,
+    SessionNotFoundError,
     SessionRequiredError,
     SsoFailedError,
     SsoNotConfiguredError,
@@ -191,6 +193,7 @@ __all__ = [
     "ROLES",
     "Actor",
     "ApiKey",
+    "ApiKeyNotFoundError",
     "ApiKeys",
     "Attempt",
     "Audience",
@@ -246,6 +249,7 @@ __all__ = [
     "Session",
     "SessionEndedError",
     "SessionGrant",
+    "SessionNotFoundError",
     "SessionRequiredError",
     "SigningKeys",
     "SsoFailedError",

@@ -18,7 +18,6 @@ from groundplane.controlplane.identity.actor import Actor
 from groundplane.controlplane.identity.problems import InvalidTokenError, SessionEndedError, TokenExpiredError
 from groundplane.kernel.clock import Clock, system_clock
 from groundplane.kernel.database import Database, Row, Tx
-from groundplane.kernel.errors import NotFoundError
 from groundplane.kernel.ids import format_id, new_id, parse_id
 
 PREFIX = "gp_"
@@ -113,7 +112,7 @@ async def revoke_api_key(tx: Tx, owner: KeyOwner, key_id: UUID) -> ApiKey:
         owner.organization_id,
     )
     if row is None:
-        raise NotFoundError("There is no such API key any more. List the keys.")
+        raise ApiKeyNotFoundError
     return ApiKey(**row)
 
 
@@ -121,7 +120,9 @@ async def require_service_account(tx: Tx, service_account_id: UUID, organization
     """Return if the organization has this service account and it is not disabled. Raises NotFoundError."""
     found = "SELECT 1 FROM service_account WHERE id = $1 AND organization_id = $2 AND disabled_at IS NULL"
     if not await tx.value(found, service_account_id, organization_id):
-        raise NotFoundError("There is no such service account here, or it is disabled. List the service accounts.")
+        raise ServiceAccountNotFoundError(
+            "There is no such service account here, or it is disabled. List the service accounts."
+        )
 
 
 def _of(owner: KeyOwner) -> str:

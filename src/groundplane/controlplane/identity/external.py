@@ -14,7 +14,12 @@ import structlog
 from groundplane.controlplane.identity.bindings import bind, unbind
 from groundplane.controlplane.identity.openid import Attempt, ExternalUser
 from groundplane.controlplane.identity.passwords import generate_password
-from groundplane.controlplane.identity.problems import BindingExistsError, LastAdministratorError, SsoRefusedError
+from groundplane.controlplane.identity.problems import (
+    BindingExistsError,
+    LastAdministratorError,
+    LastOwnerError,
+    SsoRefusedError,
+)
 from groundplane.controlplane.identity.secret_text import digest
 from groundplane.controlplane.identity.users import User, create_user, find_user_by_email, get_user
 from groundplane.controlplane.resources.organization import ORGANIZATION
@@ -125,7 +130,7 @@ async def apply_groups(tx: Tx, user: User, external: ExternalUser, roles: Mappin
     )
     given = {RoleOfGroup(row["role"], row["organization_id"], row["project_id"]): row["binding_id"] for row in rows}
     for role in given.keys() - wanted:
-        with suppress(LastAdministratorError):  # somebody must be able to mend the groups
+        with suppress(LastAdministratorError, LastOwnerError):  # somebody must be able to mend the groups
             async with tx.savepoint():
                 await unbind(tx, given[role], organization_id=role.organization_id)
     for role in wanted - given.keys():

@@ -252,6 +252,18 @@ class InvalidGrantError(DeviceFlowError):
     code = "invalid_grant"
 
 
+class ApiKeyNotFoundError(NotFoundError):
+    """There is no such API key any more. List the keys."""
+
+    code = "api_key_not_found"
+
+
+class SessionNotFoundError(NotFoundError):
+    """There is no such session any more. List your sessions."""
+
+    code = "session_not_found"
+
+
 class UserCodeNotFoundError(NotFoundError):
     """No device waits with this code. Check what the device shows; codes are good for ten minutes."""
 

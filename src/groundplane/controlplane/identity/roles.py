@@ -37,7 +37,8 @@ class Role:
 
 _READ_ALL = ("*.read", "*.list")
 _READ_RESOURCES = (
-    *(f"{service}.*.{verb}" for service in ("compute", "network", "storage", "resources") for verb in ("read", "list")),
+    *(f"{service}.*.read" for service in ("compute", "network", "storage", "secrets", "resources")),
+    *(f"{service}.*.list" for service in ("compute", "network", "storage", "secrets", "resources")),
     "identity.organization.read", "identity.organization.list", "identity.project.read", "identity.project.list",
     "jobs.job.read", "jobs.job.list", "reconciler.drift.list", "audit.event.list",
 )  # fmt: skip

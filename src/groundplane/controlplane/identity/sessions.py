@@ -15,7 +15,6 @@ from groundplane.controlplane.identity.problems import InvalidRefreshTokenError,
 from groundplane.controlplane.identity.secret_text import digest, new_secret, open_as_bearer, seal_for_bearer
 from groundplane.controlplane.identity.users import User, get_user
 from groundplane.kernel.database import Row, Tx
-from groundplane.kernel.errors import NotFoundError
 from groundplane.kernel.ids import new_id
 
 Method = Literal["password", "totp", "device", "sso"]
@@ -182,7 +181,7 @@ async def end_session(tx: Tx, session_id: UUID, *, user_id: UUID, reason: str) -
         reason,
     )
     if row is None:
-        raise NotFoundError("There is no such session any more. List your sessions.")
+        raise SessionNotFoundError
     return Session(**row)
 
 

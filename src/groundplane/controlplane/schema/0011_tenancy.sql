@@ -53,9 +53,9 @@ BEGIN
     END LOOP;
 END $$;
 
--- Quota: everybody reads the defaults; limits are set by operators.
+-- Quota: everybody reads the defaults; limits are set by operators, and go with what they are of.
 CREATE POLICY defaults ON quota_limit FOR SELECT TO groundplane_tenant USING (organization_id IS NULL);
-REVOKE INSERT, UPDATE, DELETE ON quota_limit FROM groundplane_tenant;
+REVOKE INSERT, UPDATE ON quota_limit FROM groundplane_tenant;
 
 -- The provider's: what a create is placed by, and what "why?" tells of.
 GRANT SELECT, UPDATE ON host_capacity, pool_capacity TO groundplane_tenant;
