@@ -83,7 +83,7 @@ async def test_every_filter_of_every_list_can_be_asked(api: Api) -> None:
         "resource": format_id("vm", new_id()), "parent": format_id("job", new_id()),
         "state": "FAILED", "verb": "create", "kind": "vm", "action": "compute.vm.create", "outcome": "denied",
         "actor": format_id("usr", new_id()), "open_only": "false", "difference": "missing", "code": "job_overdue",
-        "organization": format_id("org", new_id()), "project": format_id("prj", new_id()),
+        "organization": format_id("org", new_id()), "deleted": "true", "project": format_id("prj", new_id()),
     }  # fmt: skip
     prefixes = {kind.name: kind.prefix for kind in KINDS}
     values |= {"cluster": format_id(prefixes["cluster"], new_id()), "host": format_id(prefixes["host"], new_id())}

@@ -133,7 +133,7 @@ async def test_a_revoked_key_is_out_on_every_replica(
         await other.watch.look()
         assert (await me(other.client, key["token"])).json()["code"] == "session_ended"
     assert (await client.delete(f"{BASE}/me/api-keys/{key['id']}", headers=somebody.headers)).status_code == 404
-    assert (await events(services, f"DELETE {BASE}/me/api-keys/{key['id']}"))[0].code == "not_found"
+    assert (await events(services, f"DELETE {BASE}/me/api-keys/{key['id']}"))[0].code == "api_key_not_found"
 
 
 async def test_a_key_expires(client: httpx.AsyncClient, make_user: MakeUser, services: Services) -> None:
@@ -219,7 +219,7 @@ async def test_a_service_accounts_key(
     key = made.json()
     assert (key["user_id"], key["organization_id"]) == (None, tenant.organization)
     actor = await _bearer_of(services, key["token"])
-    assert actor == Actor(service_account, "service_account", "robot", ("compute.*",))
+    assert actor == Actor(service_account, "service_account", f"robot-{service_account.hex}", ("compute.*",))
     assert [each["id"] for each in (await client.get(path, headers=owner.headers)).json()["items"]] == [key["id"]]
     event = (await events(services, "identity.api_key.create"))[0]
     assert (event.organization_id, event.resource_kind) == (tenant.organization_id, "api_key")

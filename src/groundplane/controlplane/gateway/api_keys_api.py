@@ -18,6 +18,7 @@ from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
 from groundplane.controlplane.identity import (
     ApiKey,
+    ApiKeyNotFoundError,
     KeyOwner,
     SessionRequiredError,
     create_api_key,

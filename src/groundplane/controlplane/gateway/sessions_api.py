@@ -15,7 +15,15 @@ from groundplane.controlplane.gateway.login_api import OWN, forget_soon
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View
-from groundplane.controlplane.identity import Session, UserNotFoundError, end_session, end_sessions, get_user, list_sessions
+from groundplane.controlplane.identity import (
+    Session,
+    SessionNotFoundError,
+    UserNotFoundError,
+    end_session,
+    end_sessions,
+    get_user,
+    list_sessions,
+)
 from groundplane.kernel.errors import InvalidRequestError
 from groundplane.kernel.ids import format_id, parse_id
 

@@ -15,7 +15,13 @@ from typing import Literal
 from uuid import UUID
 
 from groundplane.controlplane.identity.actor import Actor
-from groundplane.controlplane.identity.problems import InvalidTokenError, SessionEndedError, TokenExpiredError
+from groundplane.controlplane.identity.problems import (
+    ApiKeyNotFoundError,
+    InvalidTokenError,
+    ServiceAccountNotFoundError,
+    SessionEndedError,
+    TokenExpiredError,
+)
 from groundplane.kernel.clock import Clock, system_clock
 from groundplane.kernel.database import Database, Row, Tx
 from groundplane.kernel.ids import format_id, new_id, parse_id
@@ -102,7 +108,7 @@ async def list_api_keys(tx: Tx, owner: KeyOwner, *, after: UUID | None = None, l
 
 
 async def revoke_api_key(tx: Tx, owner: KeyOwner, key_id: UUID) -> ApiKey:
-    """End one of the owner's keys. Raises NotFoundError."""
+    """End one of the owner's keys. Raises ApiKeyNotFoundError."""
     row = await tx.row(
         f"""UPDATE api_key SET revoked_at = clock_timestamp()
             WHERE id = $1 AND {_of(owner)} = $2 AND organization_id IS NOT DISTINCT FROM $3::uuid AND revoked_at IS NULL
@@ -117,7 +123,7 @@ async def revoke_api_key(tx: Tx, owner: KeyOwner, key_id: UUID) -> ApiKey:
 
 
 async def require_service_account(tx: Tx, service_account_id: UUID, organization_id: UUID) -> None:
-    """Return if the organization has this service account and it is not disabled. Raises NotFoundError."""
+    """Return if the organization has this service account and it is not disabled. Raises ServiceAccountNotFoundError."""
     found = "SELECT 1 FROM service_account WHERE id = $1 AND organization_id = $2 AND disabled_at IS NULL"
     if not await tx.value(found, service_account_id, organization_id):
         raise ServiceAccountNotFoundError(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from groundplane.controlplane.identity.problems import InvalidRefreshTokenError, RefreshTokenReusedError
+from groundplane.controlplane.identity.problems import InvalidRefreshTokenError, RefreshTokenReusedError, SessionNotFoundError
 from groundplane.controlplane.identity.secret_text import digest, new_secret, open_as_bearer, seal_for_bearer
 from groundplane.controlplane.identity.users import User, get_user
 from groundplane.kernel.database import Row, Tx
@@ -172,7 +172,7 @@ async def list_sessions(tx: Tx, user_id: UUID, *, after: UUID | None = None, lim
 
 
 async def end_session(tx: Tx, session_id: UUID, *, user_id: UUID, reason: str) -> Session:
-    """End a living session of this user. Raises NotFoundError."""
+    """End a living session of this user. Raises SessionNotFoundError."""
     row = await tx.row(
         f"""UPDATE session SET revoked_at = clock_timestamp(), revoked_reason = $3
             WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING {_COLUMNS}""",  # noqa: S608  # our own columns
