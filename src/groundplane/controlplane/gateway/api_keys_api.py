@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.grants import told_once
 from groundplane.controlplane.gateway.identity.shapes import IdPath, PersonName
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer
 from groundplane.controlplane.gateway.login_api import OWN, forget_soon
 from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation
 from groundplane.controlplane.gateway.services import Services
@@ -104,11 +104,11 @@ def _add_own(router: APIRouter, services: Services) -> None:
         return told_once(await mutate(services, request, _creating(body, owner, told), permission=None), told)
 
     @router.get(path, response_model=ApiKeyPage, operation_id="my_api_key_list", openapi_extra=OWN)
-    async def list_own(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_own(request: Request, limit: Limit = 50, cursor: Cursor = None, name: NameFilter = None) -> Response:
         """List your keys, oldest first."""
         owner, after = _myself(request), _after(cursor)
         async with operation(services, request, permission=None) as op:
-            found = await list_api_keys(op.tx, owner, after=after, limit=limit + 1)
+            found = await list_api_keys(op.tx, owner, name=name, after=after, limit=limit + 1)
         return _page(found, limit)
 
     @router.delete(path + "/{key_id}", response_model=ApiKeyView, operation_id="my_api_key_delete", openapi_extra=OWN)
@@ -141,12 +141,13 @@ def _add_service_accounts(router: APIRouter, services: Services) -> None:
 
     @router.get(path, response_model=ApiKeyPage, operation_id="api_key_list", openapi_extra=extra("list"))
     async def list_page(
-        request: Request, organization_id: IdPath, service_account_id: IdPath, limit: Limit = 50, cursor: Cursor = None
-    ) -> Response:
+        request: Request, organization_id: IdPath, service_account_id: IdPath, limit: Limit = 50, cursor: Cursor = None,
+        name: NameFilter = None,
+    ) -> Response:  # fmt: skip
         """List a service account's keys, oldest first."""
         owner, after = _service_account(organization_id, service_account_id), _after(cursor)
         async with operation(services, request, permission=f"{noun}.list", organization_id=owner.organization_id) as op:
-            found = await list_api_keys(op.tx, owner, after=after, limit=limit + 1)
+            found = await list_api_keys(op.tx, owner, name=name, after=after, limit=limit + 1)
         return _page(found, limit)
 
     @router.delete(path + "/{key_id}", response_model=ApiKeyView, operation_id="api_key_delete", openapi_extra=extra("delete"))

@@ -25,6 +25,7 @@ from groundplane.controlplane.identity.problems import (
 from groundplane.kernel.clock import Clock, system_clock
 from groundplane.kernel.database import Database, Row, Tx
 from groundplane.kernel.ids import format_id, new_id, parse_id
+from groundplane.kernel.where import Where
 
 PREFIX = "gp_"
 REMEMBERED_SECONDS = 5.0
@@ -94,15 +95,20 @@ async def create_api_key(
     return ApiKey(**row), text + _checksum(text)
 
 
-async def list_api_keys(tx: Tx, owner: KeyOwner, *, after: UUID | None = None, limit: int = 50) -> Sequence[ApiKey]:
-    """The owner's keys that are not revoked, oldest first; `after` is the last id of the page before."""
+async def list_api_keys(
+    tx: Tx, owner: KeyOwner, *, name: str | None = None, after: UUID | None = None, limit: int = 50
+) -> Sequence[ApiKey]:
+    """The owner's keys that are not revoked, of this name if one is given, oldest first.
+
+    `after` is the last id of the page before.
+    """
+    where = Where()
+    where.equal(**{_of(owner): owner.id, "organization_id": owner.organization_id, "name": name})
+    where.clauses += ["revoked_at IS NULL"]
+    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
     rows = await tx.fetch(
-        f"""SELECT {_COLUMNS} FROM api_key WHERE {_of(owner)} = $1 AND organization_id IS NOT DISTINCT FROM $2::uuid
-            AND revoked_at IS NULL AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4""",  # noqa: S608  # our own columns
-        owner.id,
-        owner.organization_id,
-        after,
-        limit,
+        f"SELECT {_COLUMNS} FROM api_key {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own columns
+        *where.values,
     )
     return [ApiKey(**row) for row in rows]
 

@@ -19,6 +19,7 @@ from groundplane.controlplane.resources.scopes import organization_exists, organ
 from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import FieldProblem, InvalidRequestError, NotFoundError
 from groundplane.kernel.ids import new_id
+from groundplane.kernel.where import Where
 
 _LOCK = 7_301_979  # of the database: administrators, and owners of an organization, go one at a time: the last is seen to be it
 
@@ -133,20 +134,26 @@ async def end_bindings_in(tx: Tx, project_ids: Sequence[UUID]) -> None:
 
 
 async def list_bindings(
-    tx: Tx, *, organization_id: UUID | None, project_id: UUID | None = None, after: UUID | None = None, limit: int = 50
+    tx: Tx,
+    *,
+    organization_id: UUID | None,
+    project_id: UUID | None = None,
+    user_id: UUID | None = None,
+    role: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
 ) -> Sequence[RoleBinding]:
     """An organization's bindings (None: the platform's), a project's alone if one is named, expired ones too, oldest first.
 
-    `after` is the last id of the page before.
+    `user_id` and `role`, a built-in one, choose among them; `after` is the last id of the page before.
     """
+    where = Where()
+    where.equal(**{"organization_id": organization_id, "project_id": project_id, "user_id": user_id, "role_binding.role": role})
+    where.clauses += ["organization_id IS NULL"] if organization_id is None else []
+    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
     rows = await tx.fetch(
-        f"""SELECT {_COLUMNS} FROM role_binding
-            WHERE organization_id IS NOT DISTINCT FROM $1 AND ($2::uuid IS NULL OR project_id = $2)
-                  AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4""",  # noqa: S608  # our own columns
-        organization_id,
-        project_id,
-        after,
-        limit,
+        f"SELECT {_COLUMNS} FROM role_binding {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
+        *where.values,
     )
     return [RoleBinding(**row) for row in rows]
 

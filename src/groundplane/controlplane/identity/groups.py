@@ -16,6 +16,7 @@ from groundplane.controlplane.identity.problems import (
 )
 from groundplane.kernel.database import Tx
 from groundplane.kernel.ids import new_id
+from groundplane.kernel.where import Where
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,16 @@ async def find_group_by_name(tx: Tx, name: str, *, organization_id: UUID) -> Gro
     return Group(**row) if row else None
 
 
-async def list_groups(tx: Tx, *, organization_id: UUID, after: UUID | None = None, limit: int = 50) -> Sequence[Group]:
-    """The organization's groups, oldest first; `after` is the last id of the page before."""
+async def list_groups(
+    tx: Tx, *, organization_id: UUID, name: str | None = None, after: UUID | None = None, limit: int = 50
+) -> Sequence[Group]:
+    """The organization's groups, of this name if one is given, oldest first; `after` is the last id of the page before."""
+    where = Where()
+    where.equal(organization_id=organization_id, name=name)
+    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
     rows = await tx.fetch(
-        f"""SELECT {_COLUMNS} FROM user_group WHERE organization_id = $1 AND ($2::uuid IS NULL OR id > $2)
-            ORDER BY id LIMIT $3""",  # noqa: S608  # our own columns
-        organization_id,
-        after,
-        limit,
+        f"SELECT {_COLUMNS} FROM user_group {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
+        *where.values,
     )
     return [Group(**row) for row in rows]
 

@@ -30,6 +30,7 @@ from groundplane.controlplane.resources.scopes import organization_of_project
 from groundplane.kernel.database import Database, Row, Tx
 from groundplane.kernel.errors import NotFoundError
 from groundplane.kernel.ids import format_id, new_id, parse_id
+from groundplane.kernel.where import Where
 
 INVITATION_PREFIX = "inv"
 DAYS = 7
@@ -100,15 +101,18 @@ async def invite(
 
 
 async def list_invitations(
-    tx: Tx, *, organization_id: UUID, after: UUID | None = None, limit: int = 50
+    tx: Tx, *, organization_id: UUID, email: str | None = None, after: UUID | None = None, limit: int = 50
 ) -> Sequence[Invitation]:
-    """The organization's invitations, however they stand, oldest first; `after` is the last id of the page before."""
+    """The organization's invitations, however they stand, for this address if one is given, oldest first.
+
+    `after` is the last id of the page before.
+    """
+    where = Where()
+    where.equal(organization_id=organization_id, email=email)
+    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
     rows = await tx.fetch(
-        f"""SELECT {_COLUMNS} FROM invitation WHERE organization_id = $1 AND ($2::uuid IS NULL OR id > $2)
-            ORDER BY id LIMIT $3""",  # noqa: S608  # our own columns
-        organization_id,
-        after,
-        limit,
+        f"SELECT {_COLUMNS} FROM invitation {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
+        *where.values,
     )
     return [Invitation(**row) for row in rows]
 

@@ -12,6 +12,7 @@ from groundplane.controlplane.resources.scopes import organization_exists
 from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.errors import FieldProblem, InvalidRequestError, NotFoundError
 from groundplane.kernel.ids import new_id
+from groundplane.kernel.where import Where
 
 Level = Literal["platform", "organization", "project"]
 
@@ -165,14 +166,19 @@ async def get_role(tx: Tx, role_id: UUID, *, organization_id: UUID) -> CustomRol
     return _role(row)
 
 
-async def list_roles(tx: Tx, *, organization_id: UUID, after: UUID | None = None, limit: int = 50) -> Sequence[CustomRole]:
-    """The organization's custom roles, oldest first; `after` is the last id of the page before."""
+async def list_roles(
+    tx: Tx, *, organization_id: UUID, name: str | None = None, after: UUID | None = None, limit: int = 50
+) -> Sequence[CustomRole]:
+    """The organization's custom roles, of this name if one is given, oldest first.
+
+    `after` is the last id of the page before.
+    """
+    where = Where()
+    where.equal(organization_id=organization_id, name=name)
+    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
     rows = await tx.fetch(
-        f"""SELECT {_COLUMNS} FROM custom_role WHERE organization_id = $1 AND ($2::uuid IS NULL OR id > $2)
-            ORDER BY id LIMIT $3""",  # noqa: S608  # our own columns
-        organization_id,
-        after,
-        limit,
+        f"SELECT {_COLUMNS} FROM custom_role {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
+        *where.values,
     )
     return [_role(row) for row in rows]
 

@@ -12,6 +12,7 @@ from groundplane.controlplane.resources.scopes import organization_of_project
 from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import NotFoundError
 from groundplane.kernel.ids import new_id
+from groundplane.kernel.where import Where
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,18 @@ async def get_service_account(tx: Tx, account_id: UUID, *, organization_id: UUID
 
 
 async def list_service_accounts(
-    tx: Tx, *, organization_id: UUID, after: UUID | None = None, limit: int = 50
+    tx: Tx, *, organization_id: UUID, name: str | None = None, after: UUID | None = None, limit: int = 50
 ) -> Sequence[ServiceAccount]:
-    """The organization's service accounts, oldest first; `after` is the last id of the page before."""
+    """The organization's service accounts, of this name if one is given, oldest first.
+
+    `after` is the last id of the page before.
+    """
+    where = Where()
+    where.equal(organization_id=organization_id, name=name)
+    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
     rows = await tx.fetch(
-        f"""SELECT {_COLUMNS} FROM service_account WHERE organization_id = $1 AND ($2::uuid IS NULL OR id > $2)
-            ORDER BY id LIMIT $3""",  # noqa: S608  # our own columns
-        organization_id,
-        after,
-        limit,
+        f"SELECT {_COLUMNS} FROM service_account {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
+        *where.values,
     )
     return [ServiceAccount(**row) for row in rows]
 

@@ -11,6 +11,7 @@ from groundplane.controlplane.identity.passwords import generate_password, hash_
 from groundplane.controlplane.identity.problems import EmailTakenError, UserNotFoundError
 from groundplane.kernel.database import Tx
 from groundplane.kernel.ids import new_id
+from groundplane.kernel.where import Where
 
 FIRST_ADMINISTRATOR = "admin@groundplane.local"
 """The e-mail address with which the first administrator logs in."""
@@ -71,12 +72,16 @@ async def find_user_by_email(tx: Tx, email: str) -> User | None:
     return User(**row) if row else None
 
 
-async def list_users(tx: Tx, *, after: UUID | None = None, limit: int = 50) -> Sequence[User]:
-    """Users, oldest first; `after` is the last id of the page before."""
+async def list_users(
+    tx: Tx, *, email: str | None = None, name: str | None = None, after: UUID | None = None, limit: int = 50
+) -> Sequence[User]:
+    """Users, with this e-mail address or name if one is given, oldest first; `after` is the last id of the page before."""
+    where = Where()
+    where.equal(**{"lower(email)": email.lower() if email else None, "name": name})
+    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM user_account WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2",  # noqa: S608
-        after,
-        limit,
+        f"SELECT {_COLUMNS} FROM user_account {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
+        *where.values,
     )
     return [User(**row) for row in rows]
 

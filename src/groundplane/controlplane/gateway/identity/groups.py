@@ -17,7 +17,7 @@ from groundplane.controlplane.gateway.identity.shapes import (
     user_uuid,
     uuid_of,
 )
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
@@ -95,11 +95,13 @@ def add_group_routes(router: APIRouter, services: Services) -> None:
 
 def _add_reading(router: APIRouter, services: Services) -> None:
     @router.get(_PATH, response_model=GroupPage, tags=["groups"], **named("group", "list"))
-    async def list_page(request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_page(
+        request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None, name: NameFilter = None
+    ) -> Response:
         """List an organization's groups."""
         scope, after = organization_uuid(organization_id), cursor_uuid(GROUP_PREFIX, cursor)
         async with operation(services, request, permission="identity.group.list", organization_id=scope) as op:
-            found = await list_groups(op.tx, organization_id=scope, after=after, limit=limit + 1)
+            found = await list_groups(op.tx, organization_id=scope, name=name, after=after, limit=limit + 1)
         return page([group_view(group) for group in found], limit)
 
     @router.get(_ITEM, response_model=GroupView, tags=["groups"], **named("group", "read"))

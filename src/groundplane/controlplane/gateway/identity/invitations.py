@@ -18,6 +18,7 @@ from groundplane.controlplane.gateway.identity.shapes import (
     ORGANIZATION_PATH,
     PREFIXES,
     Email,
+    EmailFilter,
     IdPath,
     Password,
     PersonName,
@@ -149,11 +150,13 @@ def _add_inviting(router: APIRouter, services: Services) -> None:
         return _opened(services, made)
 
     @router.get(_PATH, response_model=InvitationPage, tags=["invitations"], **named("invitation", "list"))
-    async def list_page(request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_page(
+        request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None, email: EmailFilter = None
+    ) -> Response:
         """List an organization's invitations, however they stand."""
         scope, after = organization_uuid(organization_id), cursor_uuid(INVITATION_PREFIX, cursor)
         async with operation(services, request, permission="identity.invitation.list", organization_id=scope) as op:
-            found = await list_invitations(op.tx, organization_id=scope, after=after, limit=limit + 1)
+            found = await list_invitations(op.tx, organization_id=scope, email=email, after=after, limit=limit + 1)
         return page([invitation_view(invitation) for invitation in found], limit)
 
     @router.delete(

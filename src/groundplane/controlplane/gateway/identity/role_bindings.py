@@ -16,7 +16,9 @@ from groundplane.controlplane.gateway.identity.shapes import (
     SERVICE_ACCOUNT_PREFIX,
     IdPath,
     PublicId,
+    RoleFilter,
     RoleName,
+    UserFilter,
     UserReference,
     cursor_uuid,
     find_user,
@@ -170,10 +172,13 @@ class BindingRoutes:
         return create
 
     def _list(self) -> Callable[..., Awaitable[Response]]:
-        async def list_page(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        async def list_page(
+            request: Request, limit: Limit = 50, cursor: Cursor = None, user: UserFilter = None, role: RoleFilter = None
+        ) -> Response:
+            user_id = uuid_of(USER_PREFIX, user) if user else None
             scope, after = path_scope(request), cursor_uuid(BINDING_PREFIX, cursor)
             async with operation(self.services, request, permission="identity.role_binding.list", **scope.place) as op:
-                found = await list_bindings(op.tx, **scope.place, after=after, limit=limit + 1)
+                found = await list_bindings(op.tx, **scope.place, user_id=user_id, role=role, after=after, limit=limit + 1)
             return page([binding_view(binding) for binding in found], limit)
 
         return list_page

@@ -19,7 +19,7 @@ from groundplane.controlplane.gateway.identity.shapes import (
     page,
     uuid_of,
 )
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.permissions import known_permissions
 from groundplane.controlplane.gateway.services import Services
@@ -146,11 +146,13 @@ def _add_reading(router: APIRouter, services: Services) -> None:
     path = f"{ORGANIZATION_PATH}/roles"
 
     @router.get(path, response_model=RolePage, tags=["roles"], **named("role", "list"))
-    async def list_page(request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_page(
+        request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None, name: NameFilter = None
+    ) -> Response:
         """List an organization's custom roles."""
         scope, after = organization_uuid(organization_id), cursor_uuid(ROLE_PREFIX, cursor)
         async with operation(services, request, permission="identity.role.list", organization_id=scope) as op:
-            found = await list_roles(op.tx, organization_id=scope, after=after, limit=limit + 1)
+            found = await list_roles(op.tx, organization_id=scope, name=name, after=after, limit=limit + 1)
         return page([role_view(role) for role in found], limit)
 
     @router.get(f"{path}/{{role_id}}", response_model=RoleView, tags=["roles"], **named("role", "read"))

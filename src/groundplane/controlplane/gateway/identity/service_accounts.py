@@ -19,7 +19,7 @@ from groundplane.controlplane.gateway.identity.shapes import (
     project_uuid,
     uuid_of,
 )
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View, public
@@ -80,11 +80,13 @@ def add_service_account_routes(router: APIRouter, services: Services) -> None:
 
 def _add_reading(router: APIRouter, services: Services) -> None:
     @router.get(_PATH, response_model=ServiceAccountPage, tags=["service accounts"], **named("service_account", "list"))
-    async def list_page(request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_page(
+        request: Request, organization_id: IdPath, limit: Limit = 50, cursor: Cursor = None, name: NameFilter = None
+    ) -> Response:
         """List an organization's service accounts."""
         scope, after = organization_uuid(organization_id), cursor_uuid(SERVICE_ACCOUNT_PREFIX, cursor)
         async with operation(services, request, permission="identity.service_account.list", organization_id=scope) as op:
-            found = await list_service_accounts(op.tx, organization_id=scope, after=after, limit=limit + 1)
+            found = await list_service_accounts(op.tx, organization_id=scope, name=name, after=after, limit=limit + 1)
         return page([service_account_view(account) for account in found], limit)
 
     @router.get(_ITEM, response_model=ServiceAccountView, tags=["service accounts"], **named("service_account", "read"))

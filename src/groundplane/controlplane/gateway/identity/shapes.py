@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 from pydantic import Field, StringConstraints
 
 from groundplane.controlplane.gateway.kinds import answer
@@ -40,6 +40,10 @@ PublicId = Annotated[str, StringConstraints(max_length=80, pattern=r"^[a-z0-9_]+
 UserReference = Annotated[str, StringConstraints(max_length=254), Field(description="The user's id or e-mail address.")]
 RoleName = Annotated[str, StringConstraints(max_length=63), Field(description="The name of a built-in or custom role.")]
 IdPath = Annotated[PublicId, Path()]
+EmailFilter = Annotated[str | None, Query(max_length=254, pattern=r"^[^\x00]*$", description="Only with this e-mail address.")]
+PersonFilter = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00]*$", description="Only with this name.")]
+UserFilter = Annotated[str | None, Query(max_length=80, pattern=r"^[a-z0-9_]+$", description="Only of this user (its id).")]
+RoleFilter = Annotated[str | None, Query(max_length=63, pattern=r"^[a-z_]+$", description="Only of this built-in role.")]
 
 
 class Names(TypedDict):

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Request, Response
 
 from groundplane.controlplane.gateway.identity.shapes import (
     Email,
+    EmailFilter,
     IdPath,
     Password,
+    PersonFilter,
     PersonName,
     cursor_uuid,
     named,
@@ -65,11 +67,13 @@ def add_user_routes(router: APIRouter, services: Services) -> None:
         return await mutate(services, request, work, permission="identity.user.create")
 
     @router.get("/users", response_model=UserPage, tags=["users"], **named("user", "list"))
-    async def list_page(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_page(
+        request: Request, limit: Limit = 50, cursor: Cursor = None, email: EmailFilter = None, name: PersonFilter = None
+    ) -> Response:
         """List users, oldest first."""
         after = cursor_uuid(USER_PREFIX, cursor)
         async with operation(services, request, permission="identity.user.list") as op:
-            found = await list_users(op.tx, after=after, limit=limit + 1)
+            found = await list_users(op.tx, email=email, name=name, after=after, limit=limit + 1)
         return page([user_view(user) for user in found], limit)
 
     @router.get("/users/{user_id}", response_model=UserView, tags=["users"], **named("user", "read"))
