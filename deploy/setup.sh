@@ -11,6 +11,7 @@ packages=(
   libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils openvswitch-switch ovn-central ovn-host ovn-common
   iproute2 ethtool util-linux procps openssh-client dropbear-bin busybox
   libvirt-dev pkg-config gcc libc6-dev # the libvirt binding is compiled
+  redis-server # rate limits of replicas are tested with it
 )
 
 began=$(date +%s%N)

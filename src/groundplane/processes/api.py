@@ -77,10 +77,12 @@ async def _serve(settings: Settings) -> None:
     credentials = CredentialWatch(database, services.tokens, services.revocations, services.api_keys)
     await credentials.look()
     watch = asyncio.create_task(credentials.run())
+    app = build(services)
     try:
         async with observed(settings, "api", database=database, readings=(job_figures(database), database_figures(database))):
-            await uvicorn.Server(server_config(build(services), settings)).serve()
+            await uvicorn.Server(server_config(app, settings)).serve()
     finally:
+        await app.state.limits.close()
         collector.cancel()
         sweeper.cancel()
         watch.cancel()

@@ -45,6 +45,7 @@ def build_app(
     root = FastAPI(title="Groundplane", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     add_problem_handlers(root)
     limits = RateLimits(services.settings)
+    root.state.limits = limits
     _frame(root, services.settings, limits)
     root.include_router(health_router(services))
     root.include_router(docs_index({each.title: each.path for each in _PUBLIC}))

@@ -13,9 +13,9 @@ from typing import Literal
 
 import structlog
 from limits import RateLimitItem, parse
-from limits.aio.storage import SlidingWindowCounterSupport, Storage
+from limits.aio.storage import RedisStorage, SlidingWindowCounterSupport, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.storage import storage_from_string
+from redis.asyncio import ConnectionPool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from groundplane.controlplane.gateway.problems import problem_response
@@ -130,9 +130,19 @@ class RateLimits:
             "address": settings.rate_limit_address,
         }
         self.limits: Mapping[RouteClass, RateLimitItem] = {name: parse(text) for name, text in texts.items() if text}
-        url = settings.rate_limit_storage.get_secret_value()
+        # One client speaks to Redis and to Valkey: what they differ in is not used here.
+        url = settings.rate_limit_storage.get_secret_value().replace("valkey", "redis", 1)
+        self._connections = ConnectionPool.from_url(url) if url else None
+        storage: Storage = WindowCounts()
+        if self._connections is not None:
+            storage = RedisStorage(f"async+{url}", connection_pool=self._connections, implementation="redispy")
         self._seconds = STORAGE_SECONDS if url else None
-        self._limiter = SlidingWindowCounterRateLimiter(_storage(url))
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+
+    async def close(self) -> None:
+        """Let go of the shared storage."""
+        if self._connections is not None:
+            await self._connections.aclose()
 
     async def refusal(self, name: RouteClass, whom: str, scope: Scope) -> "RateLimitedError | None":
         """Count a request of `whom`; the error to answer it with if it is one too many.
@@ -169,14 +179,6 @@ _OF_WHAT: Mapping[RouteClass, str] = {
     "login": "one address's logins",
     "address": "one address",
 }
-
-
-def _storage(url: str) -> Storage:
-    if not url:
-        return WindowCounts()
-    storage = storage_from_string(f"async+{url}")
-    assert isinstance(storage, Storage)  # noqa: S101  # asked for by its scheme
-    return storage
 
 
 class AddressLimits:
