@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from limits import RateLimitItem, parse
@@ -135,7 +135,8 @@ class RateLimits:
         self._connections = ConnectionPool.from_url(url) if url else None
         storage: Storage = WindowCounts()
         if self._connections is not None:
-            storage = RedisStorage(f"async+{url}", connection_pool=self._connections, implementation="redispy")
+            pool: Any = self._connections  # which the library takes, and forgets to say so
+            storage = RedisStorage(f"async+{url}", connection_pool=pool, implementation="redispy")
         self._seconds = STORAGE_SECONDS if url else None
         self._limiter = SlidingWindowCounterRateLimiter(storage)
 
