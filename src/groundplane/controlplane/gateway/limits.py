@@ -15,7 +15,6 @@ import structlog
 from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage, SlidingWindowCounterSupport, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.asyncio import ConnectionPool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from groundplane.controlplane.gateway.problems import problem_response
@@ -130,14 +129,17 @@ class RateLimits:
             "address": settings.rate_limit_address,
         }
         self.limits: Mapping[RouteClass, RateLimitItem] = {name: parse(text) for name, text in texts.items() if text}
-        # One client speaks to Redis and to Valkey: what they differ in is not used here.
-        url = settings.rate_limit_storage.get_secret_value().replace("valkey", "redis", 1)
-        self._connections = ConnectionPool.from_url(url) if url else None
-        storage: Storage = WindowCounts()
-        if self._connections is not None:
-            pool: Any = self._connections  # which the library takes, and forgets to say so
-            storage = RedisStorage(f"async+{url}", connection_pool=pool, implementation="redispy")
+        url = settings.rate_limit_storage.get_secret_value()
         self._seconds = STORAGE_SECONDS if url else None
+        self._connections: Any = None
+        storage: Storage = WindowCounts()
+        if url:
+            from redis.asyncio import ConnectionPool  # noqa: PLC0415  # a start without it is a quarter of a second shorter
+
+            # One client speaks to Redis and to Valkey: what they differ in is not used here.
+            url = url.replace("valkey", "redis", 1)
+            self._connections = ConnectionPool.from_url(url)
+            storage = RedisStorage(f"async+{url}", connection_pool=self._connections, implementation="redispy")
         self._limiter = SlidingWindowCounterRateLimiter(storage)
 
     async def close(self) -> None:
