@@ -1,7 +1,7 @@
 """The whole api, every route of it, on a cloud without processes."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +11,14 @@ from fastapi import FastAPI
 from tests.controlplane.cloud import Cloud
 
 from groundplane.controlplane.gateway.blobs import BlobStore
+from groundplane.controlplane.gateway.limits import RateLimits
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Tokens, bind, create_user
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.ids import new_id
+from groundplane.kernel.secrets import SecretBox
 from groundplane.processes.api import build
 
 Json = dict[str, Any]
@@ -74,6 +76,30 @@ class Api:
         return await self.get(f"/{plural}/{name}")
 
 
+class Lent:
+    """The app, which takes half a second to build: once for each process, and lent to one test after the other.
+
+    Its routes hold on to the services that they were built with, and to the box of secrets: these become the next test's.
+    """
+
+    app: FastAPI | None = None
+    services: Services
+    box: SecretBox
+
+    @classmethod
+    def to(cls, services: Services) -> tuple[FastAPI, Services]:
+        """The app as it is when it was just built with these services."""
+        if cls.app is None:
+            cls.box = SecretBox(services.secret_box.ring)
+            cls.services = replace(services, secret_box=cls.box)
+            cls.app = build(cls.services)
+        vars(cls.box).update(vars(SecretBox(services.secret_box.ring)))
+        for name, value in vars(replace(services, secret_box=cls.box)).items():
+            object.__setattr__(cls.services, name, value)
+        vars(cls.app.state.limits).update(vars(RateLimits(services.settings)))
+        return cls.app, cls.services
+
+
 @pytest.fixture
 async def api(cloud: Cloud, bus: Bus) -> AsyncIterator[Api]:
     """The api as the platform's administrator sees it."""
@@ -86,7 +112,7 @@ async def api(cloud: Cloud, bus: Bus) -> AsyncIterator[Api]:
         blobs=BlobStore(cloud.settings.blob_directory),
         manager=cloud.manager,
     )
-    app = build(services)
+    app, services = Lent.to(services)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         yield await Api(app, cloud, services, client).as_("admin")
