@@ -169,5 +169,5 @@ def test_a_limit_that_is_none_is_refused_at_the_start(text: str) -> None:
 
 
 def test_a_storage_that_is_not_known_is_refused_at_the_start() -> None:
-    with pytest.raises(Exception, match="unknown storage scheme"):
+    with pytest.raises(Exception, match="must specify one of the following schemes"):
         RateLimits(Settings(rate_limit_storage=SecretStr("gopher://somewhere")))
