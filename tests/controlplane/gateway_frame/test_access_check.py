@@ -278,6 +278,15 @@ def _says(answer: httpx.Response, decided: Outcome, made: set[UUID]) -> None:
         assert said["through"]["binding_id"] in {format_id("rb", binding_id) for binding_id in made}
 
 
+async def test_a_groups_role_on_the_platform_is_told_in_another_organization_too(world: World) -> None:
+    given = Given("group", "auditor", "platform", expired=False)
+    case = Case((given,), service_account=False, disabled=False, permission="compute.vm.read", asked="other")
+    async with world.services.database.transaction() as tx:
+        actor, made = await _arrange(tx, world, case)
+    body = {**_body(world, case), "subject": format_id("usr", actor.id)}
+    _says(await world.client.post(CHECK, json=body, headers=world.admin.headers), "allowed", made)
+
+
 async def test_it_names_the_binding_the_group_and_until_when(
     services: Services, client: httpx.AsyncClient, make_user: MakeUser, world: World
 ) -> None:

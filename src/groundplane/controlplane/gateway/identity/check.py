@@ -130,7 +130,8 @@ _CODES = {401: "unauthenticated", 403: "forbidden", 404: "not_found"}
 
 
 async def _grant_view(tx: Tx, grant: Grant) -> dict[str, object]:
-    group = await get_group(tx, grant.group_id) if grant.group_id else None
+    async with tx.unconfined():  # a group with a role on the platform is asked about in organizations that are not its own
+        group = await get_group(tx, grant.group_id) if grant.group_id else None
     return {
         "binding_id": format_id(BINDING_PREFIX, grant.binding_id),
         "role": grant.role,
