@@ -29,7 +29,7 @@ DECLARE
 BEGIN
     made := 0;
     dropped := 0;
-    PERFORM pg_advisory_xact_lock(7301978);
+    PERFORM pg_advisory_xact_lock(7301982);
     FOR number IN 0..hours_ahead LOOP
         lower_bound := first_hour + number * interval '1 hour';
         partition := 'span_' || to_char(lower_bound AT TIME ZONE 'UTC', 'YYYYMMDDHH24');

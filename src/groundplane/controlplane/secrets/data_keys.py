@@ -10,7 +10,7 @@ from groundplane.kernel.ids import new_id
 from groundplane.kernel.keyring import Cipher
 from groundplane.kernel.secrets import SecretBox, WrappedKey
 
-WRAPPING = 7_301_979
+WRAPPING = 7_301_981
 """Held, shared, by who wraps a key with what is the current key-encryption key, until that is committed."""
 
 COLUMNS = """data_key.id AS data_key_id, data_key.organization_id AS data_key_organization,
