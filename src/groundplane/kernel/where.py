@@ -23,6 +23,14 @@ class Where:
         """These columns have these values."""
         self.clauses += [f"{column} = {self.place(value)}" for column, value in wanted.items() if value is not None]
 
+    def after(self, row_id: UUID | None, *, column: str = "id") -> None:
+        """Only rows behind this one, in a list that begins with the oldest."""
+        self.clauses += [f"{column} > {self.place(row_id)}"] if row_id is not None else []
+
+    def before(self, row_id: UUID | None, *, column: str = "id") -> None:
+        """Only rows behind this one, in a list that begins with the newest."""
+        self.clauses += [f"{column} < {self.place(row_id)}"] if row_id is not None else []
+
     def made(self, since: datetime | None, until: datetime | None, *, at: str = "created_at", row_id: str = "id") -> None:
         """`since` included, `until` not: by the time in the id, which the index has, and then exactly by the column."""
         if since is not None:

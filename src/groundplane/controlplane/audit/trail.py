@@ -75,8 +75,7 @@ async def page(
     where.equal(organization_id=organization_id, project_id=project_id, resource_id=resource_id)
     where.equal(actor_id=actor_id, action=action, outcome=outcome)
     where.made(since, until, at="at")
-    if before is not None:
-        where.clauses.append(f"id < {where.place(before)}")
+    where.before(before)
     rows = await tx.fetch(
         f"SELECT {COLUMNS} FROM audit_event {where.sql} ORDER BY id DESC LIMIT {where.place(limit)}",  # noqa: S608  # our own
         *where.values,

@@ -30,7 +30,7 @@ async def drift_page(
     where.equal(difference=difference)
     where.made(since, until, at="detected_at", row_id="drift.id")
     where.clauses += ["resolved_at IS NULL"] if open_only else []
-    where.clauses += [f"drift.id < {where.place(after)}"] if after is not None else []
+    where.before(after, column="drift.id")
     return await tx.fetch(
         f"""SELECT drift.id, drift.resource_id, drift.kind, resource.name, drift.organization_id, drift.project_id,
                   difference, fields, source, decision, attempts, next_at, drift.job_id, detected_at, resolved_at
@@ -55,7 +55,7 @@ async def incident_page(
     where.equal(code=code)
     where.made(since, until, at="opened_at", row_id="incident.id")
     where.clauses += ["closed_at IS NULL"] if open_only else []
-    where.clauses += [f"incident.id < {where.place(after)}"] if after is not None else []
+    where.before(after, column="incident.id")
     return await tx.fetch(
         f"""SELECT incident.id, code, subject_id, detail, context, opened_at, closed_at,
                   CASE WHEN resource.id IS NOT NULL THEN resource.kind
@@ -78,7 +78,7 @@ async def host_health_page(
     where = Where()
     where.clauses += ["kind = 'host'", "deleted_at IS NULL"]
     where.equal(**{"resource.cluster_id": cluster_id, "name": name})
-    where.clauses += [f"resource.id > {where.place(after)}"] if after is not None else []
+    where.after(after, column="resource.id")
     return await tx.fetch(
         f"""SELECT resource.id, resource.name, resource.cluster_id, host_seen.seen_at, facts,
                   extract(epoch FROM clock_timestamp() - host_seen.seen_at)::float8 AS silent_seconds,

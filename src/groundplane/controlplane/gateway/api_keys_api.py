@@ -1,9 +1,7 @@
 """The routes of API keys: a user's own, and those of an organization's service accounts."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -11,7 +9,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.grants import told_once
 from groundplane.controlplane.gateway.identity.shapes import IdPath, PersonName
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, cursor_uuid, page
 from groundplane.controlplane.gateway.login_api import OWN, forget_soon
 from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation
 from groundplane.controlplane.gateway.services import Services
@@ -106,10 +104,10 @@ def _add_own(router: APIRouter, services: Services) -> None:
     @router.get(path, response_model=ApiKeyPage, operation_id="my_api_key_list", openapi_extra=OWN)
     async def list_own(request: Request, limit: Limit = 50, cursor: Cursor = None, name: NameFilter = None) -> Response:
         """List your keys, oldest first."""
-        owner, after = _myself(request), _after(cursor)
+        owner, after = _myself(request), cursor_uuid(KEY_PREFIX, cursor)
         async with operation(services, request, permission=None) as op:
             found = await list_api_keys(op.tx, owner, name=name, after=after, limit=limit + 1)
-        return _page(found, limit)
+        return page(found, limit, _view)
 
     @router.delete(path + "/{key_id}", response_model=ApiKeyView, operation_id="my_api_key_delete", openapi_extra=OWN)
     async def revoke(request: Request, key_id: IdPath) -> Response:
@@ -145,10 +143,10 @@ def _add_service_accounts(router: APIRouter, services: Services) -> None:
         name: NameFilter = None,
     ) -> Response:  # fmt: skip
         """List a service account's keys, oldest first."""
-        owner, after = _service_account(organization_id, service_account_id), _after(cursor)
+        owner, after = _service_account(organization_id, service_account_id), cursor_uuid(KEY_PREFIX, cursor)
         async with operation(services, request, permission=f"{noun}.list", organization_id=owner.organization_id) as op:
             found = await list_api_keys(op.tx, owner, name=name, after=after, limit=limit + 1)
-        return _page(found, limit)
+        return page(found, limit, _view)
 
     @router.delete(path + "/{key_id}", response_model=ApiKeyView, operation_id="api_key_delete", openapi_extra=extra("delete"))
     async def revoke(request: Request, organization_id: IdPath, service_account_id: IdPath, key_id: IdPath) -> Response:
@@ -206,18 +204,6 @@ def _revoking(owner: KeyOwner, key: str) -> Work:
         return Reply(_view(ended))
 
     return work
-
-
-def _after(cursor: str | None) -> UUID | None:
-    after = parse_id(KEY_PREFIX, cursor) if cursor else None
-    if cursor and after is None:
-        raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
-    return after
-
-
-def _page(found: Sequence[ApiKey], limit: int) -> Response:
-    items = [_view(each) for each in found[:limit]]
-    return answer({"items": items, "next": items[-1]["id"] if len(found) > limit else None})
 
 
 def _view(key: ApiKey) -> dict[str, object]:

@@ -15,6 +15,8 @@ from groundplane.controlplane.gateway.kinds import (
     Limit,
     Scope,
     answer,
+    cursor_uuid,
+    page,
     path_scope,
     scope_parameters,
 )
@@ -80,11 +82,10 @@ def _add_reading(router: APIRouter, services: Services, prefix: str) -> None:
                 resource_kind=kind,
                 created_after=created_after,
                 created_before=created_before,
-                after=_parse(cursor, "The cursor is not one of this list. Begin without a cursor."),
+                after=cursor_uuid(JOB_PREFIX, cursor),
                 limit=limit + 1,
             )
-        items = [job_view(services.kinds, job) for job in found[:limit]]
-        return answer({"items": items, "next": items[-1]["id"] if len(found) > limit else None})
+        return page(found, limit, lambda job: job_view(services.kinds, job))
 
     @router.get(
         "/jobs/{job_id}", response_model=JobView, summary="Read a job", operation_id="job_read",

@@ -1,9 +1,9 @@
 """The routes of every Kind, made from its declaration: create, read, list, update, delete, actions, history."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -83,26 +83,13 @@ class Selection:
         self.uses = uses
 
 
-class PlacedSelection(Selection):
+def placed_selection(
+    chosen: Annotated[Selection, Depends()], cluster: ClusterFilter = None, host: HostFilter = None
+) -> Selection:
     """And those of what operators see the place of."""
-
-    def __init__(
-        self,
-        label: Selector = None,
-        name: NameFilter = None,
-        status: StatusFilter = None,
-        created_after: CreatedAfter = None,
-        created_before: CreatedBefore = None,
-        uses: UsesFilter = None,
-        cluster: ClusterFilter = None,
-        host: HostFilter = None,
-    ) -> None:
-        super().__init__(label, name, status, created_after, created_before, uses)
-        self.filters = replace(
-            self.filters,
-            cluster_id=filter_id([CLUSTER], "cluster", cluster),
-            host_id=filter_id([HOST], "host", host),
-        )
+    cluster_id, host_id = filter_id([CLUSTER], "cluster", cluster), filter_id([HOST], "host", host)
+    chosen.filters = replace(chosen.filters, cluster_id=cluster_id, host_id=host_id)
+    return chosen
 
 
 def filter_id(kinds: Iterable[Kind], parameter: str, text: str | None) -> UUID | None:
@@ -131,6 +118,23 @@ def answer(body: object, status: int = 200, *, location: str | None = None, etag
     """JSON as bytes: what we made ourselves is not validated a second time."""
     headers = {name: value for name, value in (("Location", location), ("ETag", etag)) if value}
     return Response(to_json(body), status, headers=headers, media_type="application/json")
+
+
+def cursor_uuid(prefix: str, text: str | None) -> UUID | None:
+    """Where a page begins. Raises InvalidRequestError."""
+    after = parse_id(prefix, text) if text else None
+    if text and after is None:
+        raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
+    return after
+
+
+Found = TypeVar("Found")
+
+
+def page(found: Sequence[Found], limit: int, view: Callable[[Found], Mapping[str, Any]], *, key: str = "id") -> Response:
+    """A page of what was found, which is one more than `limit` if there is a next one; `key` names the cursor."""
+    items = [view(each) for each in found[:limit]]
+    return answer({"items": items, "next": items[-1][key] if len(found) > limit else None})
 
 
 _TOLD = ("name", "status", "wanted", "labels", "spec", "observed", "generation", "observed_generation", "provider_reference")
@@ -272,15 +276,13 @@ class KindRoutes:
         return create
 
     def _list(self) -> Callable[..., Awaitable[Response]]:
-        selection = PlacedSelection if self.operator else Selection
+        selection = placed_selection if self.operator else Selection
 
         async def list_page(
             request: Request, chosen: Annotated[Selection, Depends(selection)], limit: Limit = 50, cursor: Cursor = None
         ) -> Response:
             scope = path_scope(request)
-            after = parse_id(self.kind.prefix, cursor) if cursor else None
-            if cursor and after is None:
-                raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
+            after = cursor_uuid(self.kind.prefix, cursor)
             used = filter_id(self.services.kinds.values(), "uses", chosen.uses)
             async with self._open_list(request, scope) as op:
                 found = await store.page(
@@ -293,8 +295,7 @@ class KindRoutes:
                     after=after,
                     limit=limit + 1,
                 )
-            items = [resource_view(self.kind, resource, operator=self.operator) for resource in found[:limit]]
-            return answer({"items": items, "next": items[-1]["id"] if len(found) > limit else None})
+            return page(found, limit, lambda resource: resource_view(self.kind, resource, operator=self.operator))
 
         return list_page
 

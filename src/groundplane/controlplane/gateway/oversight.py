@@ -1,8 +1,7 @@
 """The routes of oversight: audit log, drift, incidents, and how the hosts are. They change nothing."""
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -22,8 +21,9 @@ from groundplane.controlplane.gateway.kinds import (
     Cursor,
     Limit,
     NameFilter,
-    answer,
+    cursor_uuid,
     filter_id,
+    page,
     path_scope,
     scope_parameters,
 )
@@ -190,7 +190,7 @@ def _add_audit_log(router: APIRouter, services: Services, prefix: str) -> None:
         actor: ActorFilter = None, resource: ResourceFilter = None, created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
     ) -> Response:  # fmt: skip
-        before = _parse(AUDIT_PREFIX, cursor)
+        before = cursor_uuid(AUDIT_PREFIX, cursor)
         scope = path_scope(request)
         async with operation(services, request, permission=AUDIT_LIST, **scope.place) as op:
             found = await audit.page(
@@ -205,7 +205,7 @@ def _add_audit_log(router: APIRouter, services: Services, prefix: str) -> None:
                 before=before,
                 limit=limit + 1,
             )
-        return _page(found, limit, lambda event: _audit_view(services, event))
+        return page(found, limit, lambda event: _audit_view(services, event))
 
 
 def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
@@ -218,7 +218,7 @@ def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
         resource: ResourceFilter = None, kind: KindFilter = None, difference: DifferenceFilter = None,
         created_after: CreatedAfter = None, created_before: CreatedBefore = None,
     ) -> Response:  # fmt: skip
-        after = _parse(DRIFT_PREFIX, cursor)
+        after = cursor_uuid(DRIFT_PREFIX, cursor)
         scope = path_scope(request)
         async with operation(services, request, permission=DRIFT_LIST, **scope.place) as op:
             found = await oversight.drift_page(
@@ -233,7 +233,7 @@ def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
                 after=after,
                 limit=limit + 1,
             )
-        return _page(found, limit, lambda row: _drift_view(services, row))
+        return page(found, limit, lambda row: _drift_view(services, row))
 
 
 def _add_incidents(router: APIRouter, services: Services) -> None:
@@ -245,12 +245,12 @@ def _add_incidents(router: APIRouter, services: Services) -> None:
         request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True, code: CodeFilter = None,
         created_after: CreatedAfter = None, created_before: CreatedBefore = None,
     ) -> Response:  # fmt: skip
-        after = _parse(INCIDENT_PREFIX, cursor)
+        after = cursor_uuid(INCIDENT_PREFIX, cursor)
         async with operation(services, request, permission=INCIDENT_LIST) as op:
             found = await oversight.incident_page(
                 op.tx, open_only=open_only, code=code, since=created_after, until=created_before, after=after, limit=limit + 1
             )
-        return _page(found, limit, lambda row: _incident_view(services, row))
+        return page(found, limit, lambda row: _incident_view(services, row))
 
 
 def _add_host_health(router: APIRouter, services: Services) -> None:
@@ -262,10 +262,10 @@ def _add_host_health(router: APIRouter, services: Services) -> None:
         request: Request, limit: Limit = 50, cursor: Cursor = None, cluster: ClusterFilter = None, name: NameFilter = None
     ) -> Response:
         cluster_id = filter_id([CLUSTER], "cluster", cluster)
-        after = _parse(HOST.prefix, cursor)
+        after = cursor_uuid(HOST.prefix, cursor)
         async with operation(services, request, permission=HEALTH_READ) as op:
             found = await oversight.host_health_page(op.tx, cluster_id=cluster_id, name=name, after=after, limit=limit + 1)
-        return _page(found, limit, _health_view, key="host_id")
+        return page(found, limit, _health_view, key="host_id")
 
 
 def _extra(permission: str, prefix: str = "") -> dict[str, Any]:
@@ -279,21 +279,6 @@ def _actor_id(text: str | None) -> UUID | None:
         detail = f"{text!r} is not the id of somebody who acts."
         raise InvalidRequestError(errors=[FieldProblem(pointer="/query/actor", detail=detail)])
     return found
-
-
-def _parse(prefix: str, cursor: str | None) -> UUID | None:
-    after = parse_id(prefix, cursor) if cursor else None
-    if cursor and after is None:
-        raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
-    return after
-
-
-Found = TypeVar("Found")
-
-
-def _page(found: Sequence[Found], limit: int, view: Callable[[Found], dict[str, Any]], *, key: str = "id") -> Response:
-    items = [view(each) for each in found[:limit]]
-    return answer({"items": items, "next": items[-1][key] if len(found) > limit else None})
 
 
 def _public_id(services: Services, kind: str | None, value: UUID | None) -> str | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field, create_model
 
-from groundplane.controlplane.gateway.kinds import KindRoutes, answer, path_scope
+from groundplane.controlplane.gateway.kinds import KindRoutes, cursor_uuid, page, path_scope
 from groundplane.controlplane.gateway.operation import Operation, Reply
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import resource_view, view_model
@@ -17,7 +17,6 @@ from groundplane.controlplane.resources import project
 from groundplane.controlplane.resources.problems import ResourceNotFoundError
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.resources.resource import Resource
-from groundplane.kernel.errors import InvalidRequestError
 from groundplane.kernel.ids import parse_id
 
 Deleted = Annotated[bool, Query(description="Only those that were deleted and can be restored; no filter goes with it.")]
@@ -67,14 +66,11 @@ class ProjectRoutes(KindRoutes):
         return list_page
 
     async def _list_deleted(self, request: Request, *, limit: int, cursor: str | None) -> Response:
-        scope, after = path_scope(request), parse_id(PROJECT.prefix, cursor) if cursor else None
-        if cursor and after is None:
-            raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
+        scope, after = path_scope(request), cursor_uuid(PROJECT.prefix, cursor)
         assert scope.organization_id is not None  # noqa: S101  # the path has it
         async with self._open(request, "list", scope) as op:
             found = await project.deleted_page(op.tx, scope.organization_id, window=self.window, after=after, limit=limit + 1)
-        items = [self._deleted(each) for each in found[:limit]]
-        return answer({"items": items, "next": items[-1]["id"] if len(found) > limit else None})
+        return page(found, limit, self._deleted)
 
     def _deleted(self, resource: Resource) -> dict[str, Any]:
         assert resource.deleted_at is not None  # noqa: S101  # they were asked for

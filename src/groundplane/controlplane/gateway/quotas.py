@@ -174,12 +174,12 @@ def _add_defaults(router: APIRouter, services: Services) -> None:
         return await mutate(services, request, work, permission=QUOTA_UPDATE)
 
     @router.put(path, response_model=QuotaDefaults, summary="Set the default limits", **_named("default_quota", "update"))
-    async def replace_defaults(request: Request, of: Of, body: body_model) -> Response:  # type: ignore[valid-type]
+    async def replace_defaults(request: Request, of: Of, body: body_model) -> Response:  # type: ignore[valid-type]  # as above
         """What is not named has no limit from now on."""
         return await set_defaults(request, of, named(body), replace=True)
 
     @router.patch(path, response_model=QuotaDefaults, summary="Change default limits", **_named("default_quota", "change"))
-    async def change_defaults(request: Request, of: Of, body: body_model) -> Response:  # type: ignore[valid-type]
+    async def change_defaults(request: Request, of: Of, body: body_model) -> Response:  # type: ignore[valid-type]  # as above
         """What is not named stays as it is."""
         return await set_defaults(request, of, named(body), replace=False)
 

@@ -5,12 +5,11 @@ from pydantic import Field
 
 from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.grants import told_once
-from groundplane.controlplane.gateway.identity.shapes import IdPath, Password
+from groundplane.controlplane.gateway.identity.shapes import IdPath, Password, user_uuid
 from groundplane.controlplane.gateway.kinds import answer
 from groundplane.controlplane.gateway.login_api import OWN, Code
 from groundplane.controlplane.gateway.operation import Operation, Reply, attempt, mutate, operation
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.sessions_api import parse_user_id
 from groundplane.controlplane.gateway.views import View
 from groundplane.controlplane.identity import (
     InvalidCodeError,
@@ -151,7 +150,7 @@ def _add_removal(router: APIRouter, services: Services) -> None:
         """Take a user's second factor away, whose device is lost."""
 
         async def work(op: Operation) -> Reply:
-            op.resource_kind, op.resource_id = "user", parse_user_id(user_id)
+            op.resource_kind, op.resource_id = "user", user_uuid(user_id)
             await get_user(op.tx, op.resource_id)
             return await _remove(op)
 

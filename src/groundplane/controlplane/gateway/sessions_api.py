@@ -1,6 +1,5 @@
 """The routes of sessions: a user lists and ends their own, an administrator anybody's."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,22 +8,20 @@ from pydantic import Field
 
 from groundplane.controlplane.gateway.auth import current_session
 from groundplane.controlplane.gateway.grants import SESSION_PREFIX
-from groundplane.controlplane.gateway.identity.shapes import IdPath
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
+from groundplane.controlplane.gateway.identity.shapes import IdPath, user_uuid
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, cursor_uuid, page
 from groundplane.controlplane.gateway.login_api import OWN, forget_soon
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.views import USER_PREFIX, View
+from groundplane.controlplane.gateway.views import View
 from groundplane.controlplane.identity import (
     Session,
     SessionNotFoundError,
-    UserNotFoundError,
     end_session,
     end_sessions,
     get_user,
     list_sessions,
 )
-from groundplane.kernel.errors import InvalidRequestError
 from groundplane.kernel.ids import format_id, parse_id
 
 
@@ -67,10 +64,10 @@ def _add_own(router: APIRouter, services: Services) -> None:
     @router.get("/me/sessions", response_model=SessionPage, operation_id="my_session_list", openapi_extra=OWN)
     async def list_own(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """List your sessions, oldest first."""
-        current, after = current_session(request), _after(cursor)
+        current, after = current_session(request), cursor_uuid(SESSION_PREFIX, cursor)
         async with operation(services, request, permission=None) as op:
             found = await list_sessions(op.tx, op.actor.id, after=after, limit=limit + 1)
-        return _page(found, limit, current)
+        return page(found, limit, lambda each: _view(each, current))
 
     @router.delete("/me/sessions/{session_id}", response_model=SessionView, operation_id="my_session_delete", openapi_extra=OWN)
     async def end_own(request: Request, session_id: IdPath) -> Response:
@@ -106,18 +103,18 @@ def _add_anybodys(router: APIRouter, services: Services) -> None:
     @router.get(path, response_model=SessionPage, operation_id="session_list", openapi_extra={"x-permission": listing})
     async def list_page(request: Request, user_id: IdPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
         """List a user's sessions, oldest first."""
-        after = _after(cursor)
+        after = cursor_uuid(SESSION_PREFIX, cursor)
         async with operation(services, request, permission=listing) as op:
-            user = await get_user(op.tx, parse_user_id(user_id))
+            user = await get_user(op.tx, user_uuid(user_id))
             found = await list_sessions(op.tx, user.id, after=after, limit=limit + 1)
-        return _page(found, limit, None)
+        return page(found, limit, lambda each: _view(each, None))
 
     @router.delete(path, response_model=EndedView, operation_id="session_delete_all", openapi_extra={"x-permission": deleting})
     async def end_all(request: Request, user_id: IdPath) -> Response:
         """End all sessions of a user."""
 
         async def work(op: Operation) -> Reply:
-            op.resource_kind, op.resource_id = "user", parse_user_id(user_id)
+            op.resource_kind, op.resource_id = "user", user_uuid(user_id)
             await get_user(op.tx, op.resource_id)
             return Reply(await _end_all(op, op.resource_id, "ended_by_administrator", None))
 
@@ -129,26 +126,6 @@ async def _end_all(op: Operation, user_id: UUID, reason: str, except_for: UUID |
     forget_soon(op, *ended)
     op.detail = {"ended": len(ended)}
     return {"ended": len(ended)}
-
-
-def parse_user_id(text: str) -> UUID:
-    """The id of a user. Raises UserNotFoundError."""
-    user_id = parse_id(USER_PREFIX, text)
-    if user_id is None:
-        raise UserNotFoundError
-    return user_id
-
-
-def _after(cursor: str | None) -> UUID | None:
-    after = parse_id(SESSION_PREFIX, cursor) if cursor else None
-    if cursor and after is None:
-        raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
-    return after
-
-
-def _page(found: Sequence[Session], limit: int, current: UUID | None) -> Response:
-    items = [_view(each, current) for each in found[:limit]]
-    return answer({"items": items, "next": items[-1]["id"] if len(found) > limit else None})
 
 
 def _view(session: Session, current: UUID | None) -> dict[str, object]:

@@ -9,7 +9,16 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
-from groundplane.controlplane.gateway.kinds import CreatedAfter, CreatedBefore, Cursor, Limit, answer, filter_id
+from groundplane.controlplane.gateway.kinds import (
+    CreatedAfter,
+    CreatedBefore,
+    Cursor,
+    Limit,
+    answer,
+    cursor_uuid,
+    filter_id,
+    page,
+)
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
@@ -123,9 +132,7 @@ def _add_reading(router: APIRouter, services: Services) -> None:
         organization: OrganizationFilter = None, project: ProjectFilter = None, created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
     ) -> Response:  # fmt: skip
-        after = parse_id(RULE_PREFIX, cursor) if cursor else None
-        if cursor and after is None:
-            raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
+        after = cursor_uuid(RULE_PREFIX, cursor)
         async with operation(services, request, permission=_permission("list")) as op:
             found = await traffic.page(
                 op.tx,
@@ -139,8 +146,7 @@ def _add_reading(router: APIRouter, services: Services) -> None:
             )
             held = await traffic.held_by(op.tx, [rule.id for rule in found])
             now = op.tx.now
-        items = [_view(rule, held, now) for rule in found[:limit]]
-        return answer({"items": items, "next": items[-1]["id"] if len(found) > limit else None})
+        return page(found, limit, lambda rule: _view(rule, held, now))
 
     @router.get("/{rule_id}", response_model=TrafficRule, summary="Read a traffic rule", **_named("read"))
     async def read_rule(request: Request, rule_id: RulePath) -> Response:

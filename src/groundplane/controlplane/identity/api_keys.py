@@ -105,7 +105,7 @@ async def list_api_keys(
     where = Where()
     where.equal(**{_of(owner): owner.id, "organization_id": owner.organization_id, "name": name})
     where.clauses += ["revoked_at IS NULL"]
-    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
+    where.after(after)
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM api_key {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own columns
         *where.values,

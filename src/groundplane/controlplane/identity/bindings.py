@@ -150,7 +150,7 @@ async def list_bindings(
     where = Where()
     where.equal(**{"organization_id": organization_id, "project_id": project_id, "user_id": user_id, "role_binding.role": role})
     where.clauses += ["organization_id IS NULL"] if organization_id is None else []
-    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
+    where.after(after)
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM role_binding {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
         *where.values,

@@ -89,7 +89,7 @@ async def list_groups(
     """The organization's groups, of this name if one is given, oldest first; `after` is the last id of the page before."""
     where = Where()
     where.equal(organization_id=organization_id, name=name)
-    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
+    where.after(after)
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM user_group {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
         *where.values,

@@ -109,7 +109,7 @@ async def list_invitations(
     """
     where = Where()
     where.equal(organization_id=organization_id, email=email)
-    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
+    where.after(after)
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM invitation {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
         *where.values,

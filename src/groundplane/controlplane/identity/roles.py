@@ -175,7 +175,7 @@ async def list_roles(
     """
     where = Where()
     where.equal(organization_id=organization_id, name=name)
-    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
+    where.after(after)
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM custom_role {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
         *where.values,

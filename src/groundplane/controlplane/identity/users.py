@@ -78,7 +78,7 @@ async def list_users(
     """Users, with this e-mail address or name if one is given, oldest first; `after` is the last id of the page before."""
     where = Where()
     where.equal(**{"lower(email)": email.lower() if email else None, "name": name})
-    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
+    where.after(after)
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM user_account {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608  # our own
         *where.values,

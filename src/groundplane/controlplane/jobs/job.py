@@ -126,8 +126,7 @@ async def page(
     where.equal(project_id=project_id, resource_id=resource_id, parent_id=parent_id)
     where.equal(state=state, verb=verb, resource_kind=resource_kind)
     where.made(created_after, created_before)
-    if after is not None:
-        where.clauses.append(f"id < {where.place(after)}")
+    where.before(after)
     sql = f"SELECT {COLUMNS} FROM job {where.sql} ORDER BY id DESC LIMIT {where.place(limit)}"  # noqa: S608  # our own columns
     return [Job.from_row(row) for row in await tx.fetch(sql, *where.values)]
 

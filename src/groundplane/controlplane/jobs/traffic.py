@@ -279,7 +279,7 @@ async def page(
     where = Where()
     where.equal(action=action, organization_id=organization_id, project_id=project_id)
     where.made(since, until)
-    where.clauses += [f"id > {where.place(after)}"] if after is not None else []
+    where.after(after)
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM traffic_rule AS rule {where.sql} ORDER BY id LIMIT {where.place(limit)}",  # noqa: S608
         *where.values,

@@ -303,8 +303,7 @@ async def page(
     if leading is not None:
         source, row_id = _led_by(leading, where, organization_id, kind), "led.resource_id"
     where.clauses += [f"resource.kind = {where.place(kind.name)}", "deleted_at IS NULL"]
-    if after is not None:
-        where.clauses.append(f"{row_id} > {where.place(after)}")
+    where.after(after, column=row_id)
     where.equal(project_id=project_id, name=filters.name, status=filters.status)
     where.equal(cluster_id=filters.cluster_id, host_id=filters.host_id)
     if filters.name is not None and project_id is not None:  # as the index of names has it

@@ -9,15 +9,13 @@ from groundplane.controlplane.gateway.identity.shapes import (
     ORGANIZATION_PATH,
     IdPath,
     UserReference,
-    cursor_uuid,
     find_user,
     named,
     organization_uuid,
-    page,
     user_uuid,
     uuid_of,
 )
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer, cursor_uuid, page
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
@@ -102,7 +100,7 @@ def _add_reading(router: APIRouter, services: Services) -> None:
         scope, after = organization_uuid(organization_id), cursor_uuid(GROUP_PREFIX, cursor)
         async with operation(services, request, permission="identity.group.list", organization_id=scope) as op:
             found = await list_groups(op.tx, organization_id=scope, name=name, after=after, limit=limit + 1)
-        return page([group_view(group) for group in found], limit)
+        return page(found, limit, group_view)
 
     @router.get(_ITEM, response_model=GroupView, tags=["groups"], **named("group", "read"))
     async def read(request: Request, organization_id: IdPath, group_id: IdPath) -> Response:
@@ -121,7 +119,7 @@ def _add_reading(router: APIRouter, services: Services) -> None:
         async with operation(services, request, permission="identity.group.read", organization_id=scope) as op:
             group = uuid_of(GROUP_PREFIX, group_id)
             found = await list_members(op.tx, group, organization_id=scope, after=after, limit=limit + 1)
-        return page([member_view(member) for member in found], limit, key="user_id")
+        return page(found, limit, member_view, key="user_id")
 
 
 def _add_changing(router: APIRouter, services: Services) -> None:

@@ -24,15 +24,13 @@ from groundplane.controlplane.gateway.identity.shapes import (
     PersonName,
     PublicId,
     RoleName,
-    cursor_uuid,
     named,
     organization_uuid,
-    page,
     project_uuid,
     uuid_of,
 )
 from groundplane.controlplane.gateway.identity.users import UserView, user_view
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, cursor_uuid, page
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation, origin
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
@@ -157,7 +155,7 @@ def _add_inviting(router: APIRouter, services: Services) -> None:
         scope, after = organization_uuid(organization_id), cursor_uuid(INVITATION_PREFIX, cursor)
         async with operation(services, request, permission="identity.invitation.list", organization_id=scope) as op:
             found = await list_invitations(op.tx, organization_id=scope, email=email, after=after, limit=limit + 1)
-        return page([invitation_view(invitation) for invitation in found], limit)
+        return page(found, limit, invitation_view)
 
     @router.delete(
         f"{_PATH}/{{invitation_id}}", response_model=InvitationView, tags=["invitations"], **named("invitation", "delete")

@@ -20,13 +20,11 @@ from groundplane.controlplane.gateway.identity.shapes import (
     RoleName,
     UserFilter,
     UserReference,
-    cursor_uuid,
     find_user,
-    page,
     project_uuid,
     uuid_of,
 )
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, path_scope, scope_parameters
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, cursor_uuid, page, path_scope, scope_parameters
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
@@ -179,7 +177,7 @@ class BindingRoutes:
             scope, after = path_scope(request), cursor_uuid(BINDING_PREFIX, cursor)
             async with operation(self.services, request, permission="identity.role_binding.list", **scope.place) as op:
                 found = await list_bindings(op.tx, **scope.place, user_id=user_id, role=role, after=after, limit=limit + 1)
-            return page([binding_view(binding) for binding in found], limit)
+            return page(found, limit, binding_view)
 
         return list_page
 
@@ -220,8 +218,9 @@ async def _group_id(op: Operation, reference: str) -> UUID:
     group_id = parse_id(GROUP_PREFIX, reference)
     if group_id is not None:
         return group_id
-    named = op.organization_id is not None and "\0" not in reference
-    group = await find_group_by_name(op.tx, reference, organization_id=op.organization_id) if named else None  # type: ignore[arg-type]
+    if op.organization_id is None or "\0" in reference:
+        raise GroupNotFoundError
+    group = await find_group_by_name(op.tx, reference, organization_id=op.organization_id)
     if group is None:
         raise GroupNotFoundError
     return group.id

@@ -13,13 +13,11 @@ from groundplane.controlplane.gateway.identity.shapes import (
     ORGANIZATION_PATH,
     ROLE_PREFIX,
     IdPath,
-    cursor_uuid,
     named,
     organization_uuid,
-    page,
     uuid_of,
 )
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer, cursor_uuid, page
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.permissions import known_permissions
 from groundplane.controlplane.gateway.services import Services
@@ -153,7 +151,7 @@ def _add_reading(router: APIRouter, services: Services) -> None:
         scope, after = organization_uuid(organization_id), cursor_uuid(ROLE_PREFIX, cursor)
         async with operation(services, request, permission="identity.role.list", organization_id=scope) as op:
             found = await list_roles(op.tx, organization_id=scope, name=name, after=after, limit=limit + 1)
-        return page([role_view(role) for role in found], limit)
+        return page(found, limit, role_view)
 
     @router.get(f"{path}/{{role_id}}", response_model=RoleView, tags=["roles"], **named("role", "read"))
     async def read(request: Request, organization_id: IdPath, role_id: IdPath) -> Response:

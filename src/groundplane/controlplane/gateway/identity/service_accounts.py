@@ -12,14 +12,12 @@ from groundplane.controlplane.gateway.identity.shapes import (
     SERVICE_ACCOUNT_PREFIX,
     IdPath,
     PublicId,
-    cursor_uuid,
     named,
     organization_uuid,
-    page,
     project_uuid,
     uuid_of,
 )
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer, cursor_uuid, page
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View, public
@@ -87,7 +85,7 @@ def _add_reading(router: APIRouter, services: Services) -> None:
         scope, after = organization_uuid(organization_id), cursor_uuid(SERVICE_ACCOUNT_PREFIX, cursor)
         async with operation(services, request, permission="identity.service_account.list", organization_id=scope) as op:
             found = await list_service_accounts(op.tx, organization_id=scope, name=name, after=after, limit=limit + 1)
-        return page([service_account_view(account) for account in found], limit)
+        return page(found, limit, service_account_view)
 
     @router.get(_ITEM, response_model=ServiceAccountView, tags=["service accounts"], **named("service_account", "read"))
     async def read(request: Request, organization_id: IdPath, service_account_id: IdPath) -> Response:

@@ -1,19 +1,17 @@
 """What the routes of identity share: ids in paths and cursors, a route's name and permission, a page."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Query
 from pydantic import Field, StringConstraints
 
-from groundplane.controlplane.gateway.kinds import answer
 from groundplane.controlplane.gateway.views import USER_PREFIX
 from groundplane.controlplane.identity import INVITATION_PREFIX, UserNotFoundError, find_user_by_email
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.database import Tx
-from groundplane.kernel.errors import InvalidRequestError, NotFoundError
+from groundplane.kernel.errors import NotFoundError
 from groundplane.kernel.ids import parse_id
 
 BINDING_PREFIX = "rb"
@@ -99,16 +97,3 @@ async def find_user(tx: Tx, reference: str) -> UUID:
     if user is None:
         raise UserNotFoundError
     return user.id
-
-
-def cursor_uuid(prefix: str, text: str | None) -> UUID | None:
-    """Where a page begins. Raises InvalidRequestError."""
-    after = parse_id(prefix, text) if text else None
-    if text and after is None:
-        raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
-    return after
-
-
-def page(items: Sequence[dict[str, object]], limit: int, *, key: str = "id") -> Response:
-    """A page of what was found, one more than `limit` if there is a next one; `key` names the cursor."""
-    return answer({"items": items[:limit], "next": items[limit - 1][key] if len(items) > limit else None})

@@ -11,12 +11,10 @@ from groundplane.controlplane.gateway.identity.shapes import (
     Password,
     PersonFilter,
     PersonName,
-    cursor_uuid,
     named,
-    page,
     user_uuid,
 )
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer
+from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, cursor_uuid, page
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View
@@ -74,7 +72,7 @@ def add_user_routes(router: APIRouter, services: Services) -> None:
         after = cursor_uuid(USER_PREFIX, cursor)
         async with operation(services, request, permission="identity.user.list") as op:
             found = await list_users(op.tx, email=email, name=name, after=after, limit=limit + 1)
-        return page([user_view(user) for user in found], limit)
+        return page(found, limit, user_view)
 
     @router.get("/users/{user_id}", response_model=UserView, tags=["users"], **named("user", "read"))
     async def read(request: Request, user_id: IdPath) -> Response:
