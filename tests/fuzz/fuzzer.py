@@ -212,9 +212,8 @@ class Fuzzer:
         told["headers"].pop("Authorization", None)
         told["headers"].update(self.world.people[role].headers)
         request: Any = requests.Request(**{name: told[name] for name in _WIRE if name in told}).prepare()
-        answer = await self.world.api.client.request(
-            request.method, request.url, headers=dict(request.headers), content=request.body or b""
-        )
+        headers = {name: value.encode() if isinstance(value, str) else value for name, value in request.headers.items()}
+        answer = await self.world.api.client.request(request.method, request.url, headers=headers, content=request.body or b"")
         self.world.learn(answer.request.url.path, answer)
         return answer
 

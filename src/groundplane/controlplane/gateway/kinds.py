@@ -229,6 +229,10 @@ class KindRoutes:
         answers: dict[int, Any],
     ) -> None:
         first, *others = answers
+        documented: dict[int | str, dict[str, Any]] = {status: {"model": answers[status]} for status in others}
+        conditions = _conditions(method, path)
+        if method == "GET" and conditions:
+            documented[304] = {"description": "It is as it was when that ETag was read."}
         suffix = path.rsplit("/", 1)[1]
         name = "history" if suffix == "history" else verb
         router.add_api_route(
@@ -240,8 +244,8 @@ class KindRoutes:
             tags=[self.kind.plural],
             status_code=first,
             response_model=answers[first],
-            responses={status: {"model": answers[status]} for status in others},
-            openapi_extra={"x-permission": self.kind.permission(verb), **scope_parameters(path, *_conditions(method, path))},
+            responses=documented,
+            openapi_extra={"x-permission": self.kind.permission(verb), **scope_parameters(path, *conditions)},
         )
 
     def _open(self, request: Request, verb: str, scope: Scope) -> Any:
