@@ -26,6 +26,12 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 Body = Callable[[], Iterator[bytes]]
 """Makes a request's body, anew for each try."""
 
+Renewal = Callable[["Session", str | None], str | None]
+"""Answers the token to go on with, when the one that it is given was refused or there was none; None when there is no other.
+
+For tokens that are kept outside of a process, such as those that processes share. Called by one thread at a time.
+"""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -60,10 +66,12 @@ class _Credentials:
 class Session:
     """Thread-safe. After `log_in` it refreshes its token before that expires; if it may not, it logs in again.
 
-    Credentials and tokens are kept in memory alone.
+    Credentials and tokens are kept in memory alone; whoever keeps tokens elsewhere gives a `renewal`.
     """
 
-    def __init__(self, base_url: str, token: str | None = None, retries: Retries | None = None) -> None:
+    def __init__(
+        self, base_url: str, token: str | None = None, retries: Retries | None = None, *, renewal: Renewal | None = None
+    ) -> None:
         url = httpx.URL(base_url)
         self._http = httpx.Client(
             base_url=url,
@@ -73,6 +81,7 @@ class Session:
         )
         self._retries = retries or Retries()
         self._token = token
+        self._renewal = renewal
         self._renew_at: float | None = None
         self._refresh_token: str | None = None
         self._credentials: _Credentials | None = None
@@ -107,6 +116,8 @@ class Session:
         if not call.authenticated:
             return self._retried(call, None, retries)
         self._renew_if_due()
+        if self._token is None:
+            self._renew(None)
         token = self._token
         response = self._retried(call, token, retries)
         if response.status_code == httpx.codes.UNAUTHORIZED and self._renew(token):
@@ -150,6 +161,10 @@ class Session:
     def _renew(self, refused: str | None) -> bool:
         """Get a new token unless another thread just did; False when nothing is known to get one with."""
         with self._logging_in:
+            if self._renewal is not None:
+                if self._token == refused:
+                    self._token = self._renewal(self, refused)
+                return self._token is not None
             if self._credentials is None:
                 return False
             if self._token == refused and not self._refresh():
