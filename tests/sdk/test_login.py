@@ -62,11 +62,11 @@ def test_tokens_that_are_kept_elsewhere_are_asked_for_when_one_is_refused(platfo
         return "good" if refused else "stale"
 
     with closing(Session(platform.url, renewal=renewal)) as session:
-        session.json(Call("GET", "/api/tenant/v1/projects/prj_1/vms"))
+        session.json(Call("GET", "/api/tenant/v1/projects/prj_1/jobs/job_1"))
     assert asked == [None, "stale"]
 
 
 def test_without_another_token_the_refusal_is_told(platform: Platform) -> None:
     session = Session(platform.url, "stale", renewal=lambda _session, _refused: None)
     with closing(session), pytest.raises(ApiError, match="token_expired"):
-        session.json(Call("GET", "/api/tenant/v1/projects/prj_1/vms"))
+        session.json(Call("GET", "/api/tenant/v1/projects/prj_1/jobs/job_1"))
