@@ -51,6 +51,7 @@ class Settings(BaseSettings):
         pattern=r"^(https://.+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?(/.*)?)?$",
         description="The OpenID provider, exactly as it calls itself; by TLS unless it is on this machine. Empty: none.",
     )
+    sso_name: str = Field(default="", description="How the provider is called where people log in; by default its host.")
     sso_client_id: str = "groundplane"
     sso_client_secret: SecretStr = SecretStr("")
     sso_redirect_url: str = Field(default="", description="Our callback; by default of the request's own host.")

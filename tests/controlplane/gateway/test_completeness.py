@@ -15,14 +15,17 @@ from groundplane.kernel.ids import format_id, new_id
 
 OPEN = {
     *(("POST", f"/api/common/v1/auth/{step}") for step in ("login", "totp", "refresh", "device", "device/token")),
-    *(("GET", f"/api/common/v1/{page}") for page in (".well-known/jwks.json", "auth/sso/start", "auth/sso/callback")),
+    *(
+        ("GET", f"/api/common/v1/{page}")
+        for page in ("auth/methods", ".well-known/jwks.json", "auth/sso/start", "auth/sso/callback")
+    ),
     ("POST", "/api/common/v1/invitations/join"),
     *(("GET", f"/api/{name}/v1/{page}") for name in ("tenant", "ops", "common") for page in ("docs", "openapi.json")),
 }
 """Routes for everybody."""
 
 ANYBODYS = {
-    ("GET", "/api/common/v1/me"),
+    *(("GET", f"/api/common/v1/{page}") for page in ("me", "me/permissions", "me/projects")),
     ("GET", "/api/common/v1/organizations"),
     ("GET", "/api/common/v1/permissions"),
     ("GET", "/api/common/v1/roles"),

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import httpx
+import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,9 @@ from groundplane.controlplane.identity import (
     create_role,
     create_service_account,
     decide,
+    permissions_in,
     permit,
+    places_of,
 )
 from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import ForbiddenError, NotFoundError, UnauthenticatedError
@@ -246,6 +249,50 @@ async def test_the_decision_is_what_the_rules_say(world: World, case: Case, scop
 
 
 @settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(case=cases, scope=scopes)
+async def test_all_permissions_together_are_those_that_are_allowed_one_by_one(
+    world: World, case: Case, scope: tuple[str, ...] | None
+) -> None:
+    async with world.services.database.transaction() as tx:
+        actor, _ = await _arrange(tx, world, case)
+        place = world.of(case.asked)
+        asked = permissions_in(
+            tx, replace(actor, scopes=scope), PERMISSIONS,
+            organization_id=place["organization_id"], project_id=place["project_id"],
+        )  # fmt: skip
+        outcomes = {each: expected(replace(case, permission=each), scope) for each in PERMISSIONS}
+        if refused := {"not_found", "unauthenticated"} & set(outcomes.values()):
+            with pytest.raises(NotFoundError if "not_found" in refused else UnauthenticatedError):
+                await asked
+        else:
+            assert await asked == sorted(each for each, outcome in outcomes.items() if outcome == "allowed")
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(case=cases)
+async def test_everybody_finds_where_they_have_a_role(world: World, case: Case) -> None:
+    async with world.services.database.transaction() as tx:
+        actor, _ = await _arrange(tx, world, case)
+        found = await places_of(tx, actor, name_prefix=None, limit=10_000)
+    around = {each.place for each in _mine(case)}
+    ids = {name: project or organization for name, (organization, project) in world.places.items()}
+    there = {row["id"] for row in (*found.projects, *found.organizations)} & set(ids.values())
+    of_projects = {name for name in ("project", "sibling", "others_project") if around & _AROUND[name]}
+    of_organizations = {name for name in ("organization", "other") if around & _SHOWN_BY[name]}
+    assert there == {ids[name] for name in of_projects | of_organizations}
+    assert found.platform is ("platform" in around)
+    assert not found.truncated
+
+
+@settings(
     max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -352,3 +399,49 @@ async def test_a_permission_that_there_is_not_is_refused(client: httpx.AsyncClie
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/permission")
     known = (await client.get("/api/common/v1/permissions", headers=somebody.headers)).json()["items"]
     assert {"compute.vm.create", "identity.group.update", "storage.image.create"} <= set(known)
+
+
+async def test_one_is_told_what_one_may_do_and_where(
+    services: Services, client: httpx.AsyncClient, make_user: MakeUser, world: World
+) -> None:
+    somebody = await make_user()
+    organization, project = world.places["project"]
+    assert organization is not None
+    assert project is not None
+    async with services.database.transaction() as tx:
+        group = await create_group(tx, organization_id=organization, name="testers", description="")
+        await add_member(tx, BOSS, group.id, somebody.user.id, organization_id=organization)
+        await bind(tx, group_id=group.id, role="custom", organization_id=organization, project_id=project)
+
+    async def ask(what: str, **query: str) -> httpx.Response:
+        return await client.get(f"/api/common/v1/me/{what}", params=query, headers=somebody.headers)
+
+    known = (await client.get("/api/common/v1/permissions", headers=somebody.headers)).json()["items"]
+    given = (await ask("permissions", project_id=format_id("prj", project))).json()["permissions"]
+    assert given == [each for each in known if permit(CUSTOM, each)]
+    assert "storage.image.read" in given
+    assert (await ask("permissions", organization_id=format_id("org", organization))).json() == {"permissions": []}
+    assert (await ask("permissions")).json() == {"permissions": []}
+    for hidden in ("other", "nowhere"):
+        answer = await ask("permissions", organization_id=format_id("org", world.places[hidden][0] or new_id()))
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert (await ask("permissions", project_id="prj_%00")).status_code == 422
+
+    found = (await ask("projects")).json()
+    assert [each["id"] for each in found["projects"]] == [format_id("prj", project)]
+    assert found["projects"][0]["organization_name"] == found["organizations"][0]["name"]
+    assert (found["platform"], found["truncated"]) == (False, False)
+    assert (await ask("projects", name_prefix=found["projects"][0]["name"][:12])).json()["projects"] == found["projects"]
+    assert (await ask("projects", name_prefix="%")).json()["projects"] == []
+
+
+async def test_a_project_that_is_gone_is_found_no_more(
+    services: Services, client: httpx.AsyncClient, make_user: MakeUser, new_project: NewProject
+) -> None:
+    organization, project = await new_project()
+    owner = await make_user("owner", organization)
+    async with services.database.transaction() as tx:
+        await tx.execute("UPDATE resource SET deleted_at = now(), reason = 'a test' WHERE id = $1", project)
+    found = (await client.get("/api/common/v1/me/projects", headers=owner.headers)).json()
+    assert found["projects"] == []
+    assert [each["id"] for each in found["organizations"]] == [format_id("org", organization)]

@@ -201,6 +201,16 @@ async def test_the_verifier_lies_sealed_and_the_state_hashed(site: Site, service
     assert state.encode().hex() not in text
 
 
+async def test_whoever_is_to_log_in_is_told_how(site: Site, client: httpx.AsyncClient) -> None:
+    """The provider by its host, where the operators gave it no name."""
+    assert (await site.client.get(f"{BASE}/auth/methods")).json() == {"password": True, "sso": {"name": "127.0.0.1"}}
+    named = replace(site.services, settings=site.services.settings.model_copy(update={"sso_name": "Corp"}))
+    app = build_app(named, tenant=[], ops=[], common=credential_routers(named), agent=[])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as elsewhere:
+        assert (await elsewhere.get(f"{BASE}/auth/methods")).json()["sso"] == {"name": "Corp"}
+    assert (await client.get(f"{BASE}/auth/methods")).json() == {"password": True, "sso": None}
+
+
 async def test_without_a_provider_there_is_no_single_sign_on(client: httpx.AsyncClient) -> None:
     for path in (START, CALLBACK):
         answer = await client.get(path)

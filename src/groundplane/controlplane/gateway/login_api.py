@@ -1,6 +1,7 @@
 """The routes by which somebody gets in: login, second factor, refresh, logout; and the keys that verify tokens."""
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, StringConstraints
@@ -42,12 +43,14 @@ from groundplane.kernel.errors import GroundplaneError, UnauthenticatedError
 LOGIN_PATH = "/auth/login"
 TOTP_PATH = "/auth/totp"
 REFRESH_PATH = "/auth/refresh"
+METHODS_PATH = "/auth/methods"
 JWKS_PATH = "/.well-known/jwks.json"
 DEVICE_PATH = "/auth/device"
 DEVICE_TOKEN_PATH = "/auth/device/token"  # noqa: S105  # a path
 SSO_START_PATH = "/auth/sso/start"
 SSO_CALLBACK_PATH = "/auth/sso/callback"
 OPEN_PATHS = (
+    METHODS_PATH,
     LOGIN_PATH,
     TOTP_PATH,
     REFRESH_PATH,
@@ -96,6 +99,19 @@ class Refresh(Strict):
     refresh_token: RefreshToken | None = None
 
 
+class SsoMethod(View):
+    """Single sign-on: send the browser to GET /auth/sso/start."""
+
+    name: str = Field(description="How the provider is called.")
+
+
+class MethodsView(View):
+    """The ways to log in here."""
+
+    password: bool
+    sso: SsoMethod | None
+
+
 class JsonWebKey(View):
     """A public key (RFC 8037)."""
 
@@ -114,8 +130,9 @@ class JwksView(View):
 
 
 def login_router(services: Services) -> APIRouter:
-    """Login, second factor, refresh, logout, keys."""
+    """Ways to log in, login, second factor, refresh, logout, keys."""
     router = APIRouter(tags=["session"])
+    _add_methods(router, services)
     _add_login(router, services)
     _add_refresh(router, services)
     _add_logout(router, services)
@@ -129,6 +146,15 @@ async def on_too_many_attempts(request: Request, error: Exception) -> Response:
     response = problem_response(error, request.scope)
     response.headers["Retry-After"] = str(error.context["retry_after"])
     return response
+
+
+def _add_methods(router: APIRouter, services: Services) -> None:
+    @router.get(METHODS_PATH, response_model=MethodsView, operation_id="login_method_list", openapi_extra=OPEN)
+    async def methods() -> Response:
+        """The ways to log in."""
+        issuer, name = services.settings.sso_issuer, services.settings.sso_name
+        sso = {"name": name or urlsplit(issuer).hostname} if issuer else None
+        return answer({"password": True, "sso": sso})
 
 
 def _add_login(router: APIRouter, services: Services) -> None:

@@ -9,6 +9,7 @@ from groundplane.controlplane.identity.access import (
     authorize,
     decide,
     organizations_of,
+    permissions_in,
     permits_on_platform,
     require_enabled,
 )
@@ -87,6 +88,7 @@ from groundplane.controlplane.identity.lockout import (
 from groundplane.controlplane.identity.login import log_in, log_in_with_code, prove
 from groundplane.controlplane.identity.openid import Attempt, ExternalUser, OpenIdClient, OpenIdSettings
 from groundplane.controlplane.identity.patterns import PATTERN, permit
+from groundplane.controlplane.identity.places import Places, places_of
 from groundplane.controlplane.identity.problems import (
     ApiKeyNotFoundError,
     BindingExistsError,
@@ -235,6 +237,7 @@ __all__ = [
     "NotYet",
     "OpenIdClient",
     "OpenIdSettings",
+    "Places",
     "Refusal",
     "Revocations",
     "Role",
@@ -326,8 +329,10 @@ __all__ = [
     "log_in_with_code",
     "open_session",
     "organizations_of",
+    "permissions_in",
     "permit",
     "permits_on_platform",
+    "places_of",
     "poll_device",
     "prove",
     "recovery_codes_left",
