@@ -25,6 +25,7 @@ from groundplane.controlplane.gateway.limits import RateLimits
 from groundplane.controlplane.gateway.login_api import login_router
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
+from groundplane.controlplane.gateway.password_api import password_router
 from groundplane.controlplane.gateway.projects import project_router
 from groundplane.controlplane.gateway.quotas import common_quota_router, ops_quota_router, tenant_quota_router
 from groundplane.controlplane.gateway.second_factor_api import second_factor_router
@@ -154,7 +155,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
 
 def credential_routers(services: Services) -> list[APIRouter]:
     """The routes of logins and of what they make."""
-    makers = (login_router, session_router, second_factor_router, api_key_router, device_router, sso_router)
+    makers = (login_router, session_router, password_router, second_factor_router, api_key_router, device_router, sso_router)
     return [make(services) for make in makers]
 
 

@@ -25,12 +25,13 @@ EXEMPT = {
     *(("POST", f"/api/common/v1/auth/{step}") for step in ("login", "totp", "refresh", "device", "device/token")),
     ("POST", "/api/common/v1/auth/logout"),
     ("POST", "/api/common/v1/me/totp/disable"),
+    ("POST", "/api/common/v1/me/password"),
     ("POST", "/api/common/v1/access/check"),
     ("POST", "/api/common/v1/invitations/join"),
 }
 """Routes that take no key: what they answer is a token, which is not kept; after a logout nobody is there who could ask again;
-who takes the second factor away proves who they are before anything else is looked at; a check only asks; an invitation is
-good once."""
+who takes the second factor away, or changes the password, proves who they are before anything else is looked at; a check only
+asks; an invitation is good once."""
 
 NAMESPACES = {"tenant": "/api/tenant/v1", "ops": "/api/ops/v1", "common": "/api/common/v1"}
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPbnbRiXzEFm4uXGvdLGIx0dg0b3z8iN0QF3lUYc9Yw ann"

@@ -38,6 +38,7 @@ ANYBODYS = {
     ("GET", "/api/common/v1/me/totp"),
     ("POST", "/api/common/v1/me/totp"),
     *(("POST", f"/api/common/v1/me/totp/{step}") for step in ("confirm", "disable")),
+    ("POST", "/api/common/v1/me/password"),
     ("GET", "/api/common/v1/me/api-keys"),
     ("POST", "/api/common/v1/me/api-keys"),
     ("DELETE", "/api/common/v1/me/api-keys/{key_id}"),

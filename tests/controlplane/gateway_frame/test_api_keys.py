@@ -196,6 +196,7 @@ async def test_last_use_is_written_at_most_once_a_minute(
         ("POST", "/me/totp", None),
         ("POST", "/me/totp/confirm", {"code": "000000"}),
         ("POST", "/me/totp/disable", {"code": "000000"}),
+        ("POST", "/me/password", {"password": "a", "new_password": "b"}),
         ("POST", "/auth/logout", None),
         ("POST", "/auth/device/approve", {"user_code": "BCDF-GHJK"}),
         ("POST", "/auth/device/deny", {"user_code": "BCDF-GHJK"}),

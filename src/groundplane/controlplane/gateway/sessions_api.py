@@ -1,20 +1,23 @@
 """The routes of sessions: a user lists and ends their own, an administrator anybody's."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from groundplane.controlplane.gateway.auth import current_session
 from groundplane.controlplane.gateway.grants import SESSION_PREFIX
 from groundplane.controlplane.gateway.identity.shapes import IdPath, user_uuid
-from groundplane.controlplane.gateway.kinds import Cursor, Limit, cursor_uuid, page
+from groundplane.controlplane.gateway.kinds import CreatedAfter, CreatedBefore, Cursor, Limit, cursor_uuid, page
 from groundplane.controlplane.gateway.login_api import OWN, forget_soon
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View
 from groundplane.controlplane.identity import (
+    Method,
     Session,
     SessionNotFoundError,
     end_session,
@@ -22,7 +25,10 @@ from groundplane.controlplane.identity import (
     get_user,
     list_sessions,
 )
+from groundplane.kernel.database import Tx
 from groundplane.kernel.ids import format_id, parse_id
+
+MethodFilter = Annotated[Method | None, Query(description="Only those that began so.")]
 
 
 class SessionView(View):
@@ -51,6 +57,19 @@ class EndedView(View):
     ended: int
 
 
+class _Selection:
+    """The filters of a list of sessions."""
+
+    def __init__(
+        self, method: MethodFilter = None, created_after: CreatedAfter = None, created_before: CreatedBefore = None
+    ) -> None:
+        self._filters: dict[str, Any] = {"method": method, "since": created_after, "until": created_before}
+
+    async def list(self, tx: Tx, user_id: UUID, after: UUID | None, limit: int) -> Sequence[Session]:
+        """The chosen ones of a user."""
+        return await list_sessions(tx, user_id, **self._filters, after=after, limit=limit)
+
+
 def session_router(services: Services) -> APIRouter:
     """One's own sessions, and anybody's."""
     router = APIRouter(tags=["session"])
@@ -62,11 +81,13 @@ def session_router(services: Services) -> APIRouter:
 def _add_own(router: APIRouter, services: Services) -> None:
 
     @router.get("/me/sessions", response_model=SessionPage, operation_id="my_session_list", openapi_extra=OWN)
-    async def list_own(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_own(
+        request: Request, chosen: Annotated[_Selection, Depends()], limit: Limit = 50, cursor: Cursor = None
+    ) -> Response:
         """List your sessions, oldest first."""
         current, after = current_session(request), cursor_uuid(SESSION_PREFIX, cursor)
         async with operation(services, request, permission=None) as op:
-            found = await list_sessions(op.tx, op.actor.id, after=after, limit=limit + 1)
+            found = await chosen.list(op.tx, op.actor.id, after, limit + 1)
         return page(found, limit, lambda each: _view(each, current))
 
     @router.delete("/me/sessions/{session_id}", response_model=SessionView, operation_id="my_session_delete", openapi_extra=OWN)
@@ -101,12 +122,18 @@ def _add_anybodys(router: APIRouter, services: Services) -> None:
     listing, deleting = "identity.session.list", "identity.session.delete"
 
     @router.get(path, response_model=SessionPage, operation_id="session_list", openapi_extra={"x-permission": listing})
-    async def list_page(request: Request, user_id: IdPath, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    async def list_page(
+        request: Request,
+        user_id: IdPath,
+        chosen: Annotated[_Selection, Depends()],
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response:
         """List a user's sessions, oldest first."""
         after = cursor_uuid(SESSION_PREFIX, cursor)
         async with operation(services, request, permission=listing) as op:
             user = await get_user(op.tx, user_uuid(user_id))
-            found = await list_sessions(op.tx, user.id, after=after, limit=limit + 1)
+            found = await chosen.list(op.tx, user.id, after, limit + 1)
         return page(found, limit, lambda each: _view(each, None))
 
     @router.delete(path, response_model=EndedView, operation_id="session_delete_all", openapi_extra={"x-permission": deleting})

@@ -87,6 +87,7 @@ from groundplane.controlplane.identity.lockout import (
 )
 from groundplane.controlplane.identity.login import log_in, log_in_with_code, prove
 from groundplane.controlplane.identity.openid import Attempt, ExternalUser, OpenIdClient, OpenIdSettings
+from groundplane.controlplane.identity.passwords import hash_password
 from groundplane.controlplane.identity.patterns import PATTERN, permit
 from groundplane.controlplane.identity.places import Places, places_of
 from groundplane.controlplane.identity.problems import (
@@ -182,6 +183,7 @@ from groundplane.controlplane.identity.users import (
     find_user_by_email,
     get_user,
     list_users,
+    set_password,
 )
 from groundplane.controlplane.identity.watch import CredentialWatch
 
@@ -313,6 +315,7 @@ __all__ = [
     "get_user",
     "has_totp",
     "hash_for_joining",
+    "hash_password",
     "invite",
     "join",
     "keep_attempt",
@@ -347,6 +350,7 @@ __all__ = [
     "revoke_api_key",
     "revoke_invitation",
     "roles_that_give",
+    "set_password",
     "take_attempt",
     "take_code",
     "unbind",

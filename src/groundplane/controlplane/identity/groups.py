@@ -41,8 +41,8 @@ class Member:
 
 
 _COLUMNS = ", ".join(item.name for item in fields(Group))
-_MEMBERS = """SELECT user_id, email, name, added_at FROM group_member JOIN user_account ON user_account.id = user_id
-              WHERE group_id = $1"""
+_MEMBERS = """SELECT user_id, email, name, added_at FROM group_member JOIN user_account ON user_account.id = user_id"""
+_MEMBER = f"{_MEMBERS} WHERE group_id = $1 AND user_id = $2"
 
 
 async def create_group(tx: Tx, *, organization_id: UUID, name: str, description: str) -> Group:
@@ -127,7 +127,7 @@ async def add_member(tx: Tx, actor: Actor, group_id: UUID, user_id: UUID, *, org
     )
     if not added:
         raise MemberExistsError
-    return Member(**await tx.one(f"{_MEMBERS} AND user_id = $2", group_id, user_id))
+    return Member(**await tx.one(_MEMBER, group_id, user_id))
 
 
 async def remove_member(tx: Tx, actor: Actor, group_id: UUID, user_id: UUID, *, organization_id: UUID) -> Member:
@@ -137,7 +137,7 @@ async def remove_member(tx: Tx, actor: Actor, group_id: UUID, user_id: UUID, *, 
     """
     await get_group(tx, group_id, organization_id=organization_id)
     await refuse_parting(tx, actor, group_id)
-    row = await tx.row(f"{_MEMBERS} AND user_id = $2", group_id, user_id)
+    row = await tx.row(_MEMBER, group_id, user_id)
     if row is None:
         raise UserNotFoundError("There is no such user in this group. List its members.")
     await tx.execute("DELETE FROM group_member WHERE group_id = $1 AND user_id = $2", group_id, user_id)
@@ -146,11 +146,25 @@ async def remove_member(tx: Tx, actor: Actor, group_id: UUID, user_id: UUID, *, 
 
 
 async def list_members(
-    tx: Tx, group_id: UUID, *, organization_id: UUID, after: UUID | None = None, limit: int = 50
+    tx: Tx,
+    group_id: UUID,
+    *,
+    organization_id: UUID,
+    email: str | None = None,
+    name: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
 ) -> Sequence[Member]:
-    """A group's members by their ids; `after` is the last one of the page before. Raises GroupNotFoundError."""
+    """A group's members by their ids, with this e-mail address or name if one is given. Raises GroupNotFoundError.
+
+    `after` is the last id of the page before.
+    """
     await get_group(tx, group_id, organization_id=organization_id)
+    where = Where()
+    where.equal(**{"group_id": group_id, "lower(email)": email.lower() if email else None, "name": name})
+    where.after(after, column="user_id")
     rows = await tx.fetch(
-        f"{_MEMBERS} AND ($2::uuid IS NULL OR user_id > $2) ORDER BY user_id LIMIT $3", group_id, after, limit
+        f"{_MEMBERS} {where.sql} ORDER BY user_id LIMIT {where.place(limit)}",
+        *where.values,
     )
     return [Member(**row) for row in rows]

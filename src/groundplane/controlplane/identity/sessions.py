@@ -16,6 +16,7 @@ from groundplane.controlplane.identity.secret_text import digest, new_secret, op
 from groundplane.controlplane.identity.users import User, get_user
 from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.ids import new_id
+from groundplane.kernel.where import Where
 
 Method = Literal["password", "totp", "device", "sso"]
 
@@ -159,14 +160,25 @@ async def _remaining(tx: Tx, session_id: UUID) -> int:
     return max(0, int(await tx.value(seconds, session_id)))
 
 
-async def list_sessions(tx: Tx, user_id: UUID, *, after: UUID | None = None, limit: int = 50) -> Sequence[Session]:
-    """A user's living sessions, oldest first; `after` is the last id of the page before."""
+async def list_sessions(
+    tx: Tx,
+    user_id: UUID,
+    *,
+    method: Method | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> Sequence[Session]:
+    """A user's living sessions, oldest first, begun so and then if that is said; `after` is the last id of the page before."""
+    where = Where()
+    where.equal(user_id=user_id, method=method)
+    where.made(since, until)
+    where.after(after)
     rows = await tx.fetch(
-        f"""SELECT {_COLUMNS} FROM session WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > clock_timestamp()
-            AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3""",  # noqa: S608  # our own columns
-        user_id,
-        after,
-        limit,
+        f"""SELECT {_COLUMNS} FROM session {where.sql} AND revoked_at IS NULL AND expires_at > clock_timestamp()
+            ORDER BY id LIMIT {where.place(limit)}""",  # noqa: S608  # our own
+        *where.values,
     )
     return [Session(**row) for row in rows]
 

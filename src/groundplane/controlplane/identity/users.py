@@ -86,6 +86,11 @@ async def list_users(
     return [User(**row) for row in rows]
 
 
+async def set_password(tx: Tx, user_id: UUID, password_hash: str) -> None:
+    """Give a user another password, hashed before (see `hash_password`)."""
+    await tx.execute("UPDATE user_account SET password_hash = $2, updated_at = now() WHERE id = $1", user_id, password_hash)
+
+
 async def disable_user(tx: Tx, user_id: UUID) -> User:
     """Bar a user from now on: no login, and no right for tokens that are still good. Doing it twice changes nothing.
 

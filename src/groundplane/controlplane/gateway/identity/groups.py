@@ -7,7 +7,9 @@ from fastapi import APIRouter, Request, Response
 from groundplane.controlplane.gateway.identity.shapes import (
     GROUP_PREFIX,
     ORGANIZATION_PATH,
+    EmailFilter,
     IdPath,
+    PersonFilter,
     UserReference,
     find_user,
     named,
@@ -112,13 +114,21 @@ def _add_reading(router: APIRouter, services: Services) -> None:
 
     @router.get(f"{_ITEM}/members", response_model=MemberPage, tags=["groups"], **named("group", "read", "group_member_list"))
     async def list_of_members(
-        request: Request, organization_id: IdPath, group_id: IdPath, limit: Limit = 50, cursor: Cursor = None
+        request: Request,
+        organization_id: IdPath,
+        group_id: IdPath,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        email: EmailFilter = None,
+        name: PersonFilter = None,
     ) -> Response:
         """List a group's members."""
         scope, after = organization_uuid(organization_id), cursor_uuid(USER_PREFIX, cursor)
         async with operation(services, request, permission="identity.group.read", organization_id=scope) as op:
             group = uuid_of(GROUP_PREFIX, group_id)
-            found = await list_members(op.tx, group, organization_id=scope, after=after, limit=limit + 1)
+            found = await list_members(
+                op.tx, group, organization_id=scope, email=email, name=name, after=after, limit=limit + 1
+            )
         return page(found, limit, member_view, key="user_id")
 
 
