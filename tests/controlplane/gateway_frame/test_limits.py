@@ -77,6 +77,21 @@ async def test_logins_are_limited_by_address_before_the_password_is_looked_at(se
         assert (await client.get(THING)).status_code == 401  # the rest is open to the address
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/common/v1/invitations/join", {"token": "gpi_x", "name": "Ann", "password": "correct horse battery"}),
+        ("/api/agent/v1/enrol", {"token": "gpe_x", "nkey": "U"}),
+        ("/api/agent/v1/renew", {"nkey": "U", "at": 1, "signature": "AA=="}),
+    ],
+)
+async def test_one_time_tokens_cannot_be_tried_at_will(services: Services, path: str, body: dict[str, object]) -> None:
+    async with limited(services, rate_limit_login="2/hour") as client:
+        answers = [await client.post(path, json=body) for _ in range(3)]
+        assert [answer.status_code == 429 for answer in answers] == [False, False, True]
+        assert answers[-1].headers["ratelimit-policy"] == '"login";q=2;w=3600'
+
+
 async def test_an_address_is_limited_before_anybody_is_authenticated(services: Services, admin: Somebody) -> None:
     async with limited(services, rate_limit_address="2/hour") as client:
         assert [(await client.get(THING)).status_code for _ in range(3)] == [401, 401, 429]

@@ -30,6 +30,8 @@ TENANT_PATH = "/api/tenant/v1"
 OPS_PATH = "/api/ops/v1"
 COMMON_PATH = "/api/common/v1"
 AGENT_PATH = "/api/agent/v1"
+LOGINS = (f"{COMMON_PATH}/auth/", f"{COMMON_PATH}/invitations/join", AGENT_PATH + ENROL_PATH, AGENT_PATH + RENEW_PATH)
+"""Where secrets are taken from whoever comes: limited strictly."""
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -60,7 +62,7 @@ def build_app(
 
 def _frame(root: FastAPI, settings: Settings, limits: RateLimits) -> None:
     """What is around all applications, the innermost first."""
-    root.add_middleware(AddressLimits, limits=limits, login_path=f"{COMMON_PATH}/auth/")
+    root.add_middleware(AddressLimits, limits=limits, logins=LOGINS)
     if settings.cors_origins:
         root.add_middleware(
             CORSMiddleware,

@@ -185,12 +185,15 @@ _OF_WHAT: Mapping[RouteClass, str] = {
 
 
 class AddressLimits:
-    """Middleware for the whole api: by the client's address, before anybody is authenticated; logins strictly."""
+    """Middleware for the whole api: by the client's address, before anybody is authenticated; what takes secrets strictly.
 
-    def __init__(self, app: ASGIApp, *, limits: RateLimits, login_path: str) -> None:
+    `logins` are the beginnings of the paths that take one: passwords, codes, one-time tokens.
+    """
+
+    def __init__(self, app: ASGIApp, *, limits: RateLimits, logins: tuple[str, ...]) -> None:
         self.app = app
         self.limits = limits
-        self.login_path = login_path
+        self.logins = logins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -199,7 +202,7 @@ class AddressLimits:
             return
         whom = network_of(scope["client"][0]) if scope.get("client") else ""
         error = await self.limits.refusal("address", whom, scope)
-        if error is None and scope["method"] == "POST" and scope["path"].startswith(self.login_path):
+        if error is None and scope["method"] == "POST" and scope["path"].startswith(self.logins):
             error = await self.limits.refusal("login", whom, scope)
         await (self.app if error is None else _refusal(error, scope))(scope, receive, send)
 
