@@ -13,8 +13,9 @@ from groundplane.controlplane.fleet.accounts import BusKeys
 from groundplane.controlplane.gateway.agent_api import agent_router
 from groundplane.controlplane.gateway.agents import agents_router, enrolment_router
 from groundplane.controlplane.gateway.api_keys_api import api_key_router
-from groundplane.controlplane.gateway.app import COMMON, OPS, TENANT, build_app, public_app
+from groundplane.controlplane.gateway.app import build_app, public_apps
 from groundplane.controlplane.gateway.blobs import BlobStore
+from groundplane.controlplane.gateway.catalog import catalog_router
 from groundplane.controlplane.gateway.device_api import device_router
 from groundplane.controlplane.gateway.idempotency import forget_for_ever
 from groundplane.controlplane.gateway.identity_api import identity_router
@@ -147,6 +148,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             kind_router(services, [kind for kind in of["common"] if kind is not PROJECT]),
             project_router(services),
             common_quota_router(services),
+            catalog_router(services),
             why_router(services, of["common"]),
         ],
         "agent": [agent_router(services), enrolment_router(services)],
@@ -162,13 +164,9 @@ def credential_routers(services: Services) -> list[APIRouter]:
 def write_documents(*, check: bool) -> bool:
     """Write the OpenAPI documents of the public applications, or (`check`) tell whether they are as they were written."""
     services = _documented()
-    apis = zip((TENANT, OPS, COMMON), NAMESPACES, strict=True)
-    limits = RateLimits(services.settings)
-    texts = {
-        DOCUMENTS / f"{name}.json": json.dumps(public_app(api, routers(services)[name], services, limits).openapi(), indent=1)
-        + "\n"
-        for api, name in apis
-    }
+    every = routers(services)
+    apps = public_apps(services, RateLimits(services.settings), **{name: every[name] for name in NAMESPACES})
+    texts = {DOCUMENTS / f"{name}.json": json.dumps(app.openapi(), indent=1) + "\n" for name, app in apps.items()}
     if check:
         return all(path.is_file() and path.read_text() == text for path, text in texts.items())
     DOCUMENTS.mkdir(parents=True, exist_ok=True)

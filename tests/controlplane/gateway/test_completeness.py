@@ -27,6 +27,7 @@ OPEN = {
 ANYBODYS = {
     *(("GET", f"/api/common/v1/{page}") for page in ("me", "me/permissions", "me/projects")),
     ("GET", "/api/common/v1/organizations"),
+    ("GET", "/api/common/v1/kinds"),
     ("GET", "/api/common/v1/permissions"),
     ("GET", "/api/common/v1/roles"),
     ("POST", "/api/common/v1/access/check"),

@@ -1,15 +1,19 @@
 """Agents: the processes that serve a cluster. Their credential is made by the operators."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.fields import Reference, Refers, Strict
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 
 
 class AgentSpec(Strict):
     """Serves one cluster."""
 
-    cluster: Reference
+    cluster: Annotated[Reference, Refers("cluster")] = Field(description="Where it belongs.")
 
 
 async def admit(creation: Creation, draft: Draft, request: AgentSpec) -> AgentSpec:
@@ -23,6 +27,8 @@ async def admit(creation: Creation, draft: Draft, request: AgentSpec) -> AgentSp
 AGENT = Kind(
     name="agent",
     plural="agents",
+    title="Agent",
+    title_plural="Agents",
     prefix="agt",
     service="fleet",
     namespace="ops",
@@ -30,4 +36,5 @@ AGENT = Kind(
     spec=AgentSpec,
     create=AgentSpec,
     admit=one_by_one(admit),
+    columns=(Column("spec.cluster", "Cluster"),),
 )

@@ -1,7 +1,7 @@
 """Clusters: infrastructure that one set of agents serves."""
 
 from groundplane.controlplane.resources.fields import Strict, Text
-from groundplane.controlplane.resources.kind import Kind
+from groundplane.controlplane.resources.kind import Column, Kind
 
 
 class ClusterSpec(Strict):
@@ -13,10 +13,13 @@ class ClusterSpec(Strict):
 CLUSTER = Kind(
     name="cluster",
     plural="clusters",
+    title="Cluster",
+    title_plural="Clusters",
     prefix="clu",
     service="fleet",
     namespace="ops",
     summary="Infrastructure that one set of agents serves.",
     spec=ClusterSpec,
     create=ClusterSpec,
+    columns=(Column("spec.description", "Description"),),
 )

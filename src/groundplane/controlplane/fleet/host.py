@@ -7,8 +7,8 @@ from pydantic import Field
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.fields import Reference, Refers, Strict
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import CheckViolationError, Tx
@@ -20,18 +20,18 @@ MemoryMib = Annotated[int, Field(ge=64, le=1 << 30, description="Memory in MiB t
 class HostSpec(Strict):
     """A server of a cluster. `open` is whether new machines are placed on it."""
 
-    cluster: Reference
+    cluster: Annotated[Reference, Refers("cluster")] = Field(description="Where it belongs.")
     vcpus: Vcpus
     memory_mib: MemoryMib
-    open: bool = True
+    open: bool = Field(default=True, description="New machines are placed on it.")
 
 
 class HostUpdate(Strict):
     """What may change while machines run on it."""
 
-    vcpus: Vcpus | None = None
-    memory_mib: MemoryMib | None = None
-    open: bool | None = None
+    vcpus: Vcpus | None = Field(default=None, description="Virtual CPUs that may be given away on this host.")
+    memory_mib: MemoryMib | None = Field(default=None, description="Memory in MiB that may be given away on this host.")
+    open: bool | None = Field(default=None, description="New machines are placed on it.")
 
 
 async def admit(creation: Creation, draft: Draft, request: HostSpec) -> HostSpec:
@@ -75,6 +75,8 @@ async def release(tx: Tx, resources: Sequence[Resource]) -> None:
 HOST = Kind(
     name="host",
     plural="hosts",
+    title="Host",
+    title_plural="Hosts",
     prefix="hst",
     service="fleet",
     namespace="ops",
@@ -85,4 +87,10 @@ HOST = Kind(
     admit=one_by_one(admit),
     revise=revise,
     release=release,
+    columns=(
+        Column("spec.cluster", "Cluster"),
+        Column("spec.vcpus", "vCPUs"),
+        Column("spec.memory_mib", "Memory", unit="MiB"),
+        Column("spec.open", "Open"),
+    ),
 )

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Name, Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.fields import Name, Reference, Refers, Strict
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
@@ -17,9 +17,9 @@ from groundplane.kernel.database import Tx
 class PoolSpec(Strict):
     """A storage pool of a host. `engine_name` is what the storage engine calls it; `gib` may be given away."""
 
-    host: Reference
-    engine_name: Name
-    gib: Annotated[int, Field(ge=1, le=1 << 40)]
+    host: Annotated[Reference, Refers("host")] = Field(description="The host that has it.")
+    engine_name: Name = Field(description="What the storage engine calls it.")
+    gib: Annotated[int, Field(ge=1, le=1 << 40, title="Size (GiB)", description="How much of it may be given away, in GiB.")]
 
 
 async def admit(creation: Creation, draft: Draft, request: PoolSpec) -> PoolSpec:
@@ -47,6 +47,8 @@ async def release(tx: Tx, resources: Sequence[Resource]) -> None:
 POOL = Kind(
     name="pool",
     plural="pools",
+    title="Storage pool",
+    title_plural="Storage pools",
     prefix="poo",
     service="fleet",
     namespace="ops",
@@ -55,4 +57,8 @@ POOL = Kind(
     create=PoolSpec,
     admit=one_by_one(admit),
     release=release,
+    columns=(
+        Column("spec.host", "Host"),
+        Column("spec.gib", "Size", unit="GiB"),
+    ),
 )

@@ -1,19 +1,21 @@
 """Providers: which engine carries out compute, storage or network in a cluster."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.fields import Reference, Refers, Strict
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 
 
 class ProviderSpec(Strict):
     """One engine of one cluster."""
 
-    cluster: Reference
-    service: Literal["compute", "storage", "network"]
-    driver: Literal["libvirt", "ovn", "simulated"]
+    cluster: Annotated[Reference, Refers("cluster")] = Field(description="Where it belongs.")
+    service: Literal["compute", "storage", "network"] = Field(description="What it carries out.")
+    driver: Literal["libvirt", "ovn", "simulated"] = Field(description="The engine.")
 
 
 async def admit(creation: Creation, draft: Draft, request: ProviderSpec) -> ProviderSpec:
@@ -27,6 +29,8 @@ async def admit(creation: Creation, draft: Draft, request: ProviderSpec) -> Prov
 PROVIDER = Kind(
     name="provider",
     plural="providers",
+    title="Provider",
+    title_plural="Providers",
     prefix="prv",
     service="fleet",
     namespace="ops",
@@ -34,4 +38,9 @@ PROVIDER = Kind(
     spec=ProviderSpec,
     create=ProviderSpec,
     admit=one_by_one(admit),
+    columns=(
+        Column("spec.cluster", "Cluster"),
+        Column("spec.service", "Service"),
+        Column("spec.driver", "Driver"),
+    ),
 )

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from groundplane.contracts.enrolment import ENROL_PATH, RENEW_PATH
 from groundplane.controlplane.gateway import dryrun, idempotency
 from groundplane.controlplane.gateway.auth import Authentication
+from groundplane.controlplane.gateway.catalog import of_namespace
 from groundplane.controlplane.gateway.docs import add_docs, docs_index
 from groundplane.controlplane.gateway.dryrun import DryRunView
 from groundplane.controlplane.gateway.health import health_router
@@ -50,14 +51,22 @@ def build_app(
     root.state.limits = limits
     _frame(root, services.settings, limits)
     root.include_router(health_router(services))
-    root.include_router(docs_index({each.title: each.path for each in _PUBLIC}))
-    permissions = permissions_of(services, [*tenant, *ops, *common])
-    for each, routers in zip(_PUBLIC, (tenant, ops, common), strict=True):
-        app = public_app(each, routers, services, limits)
-        app.state.permissions = permissions
-        root.mount(each.path, app)
+    root.include_router(docs_index({each.title: each.path for each in _PUBLIC.values()}))
+    for app in public_apps(services, limits, tenant=tenant, ops=ops, common=common).values():
+        root.mount(app.servers[0]["url"], app)
     root.mount(AGENT_PATH, _agents_app(agent, services))
     return root
+
+
+def public_apps(services: Services, limits: RateLimits, **routers: Sequence[APIRouter]) -> dict[str, FastAPI]:
+    """The three public applications by their namespaces, `routers` being those of each."""
+    permissions = permissions_of(services, [router for each in routers.values() for router in each])
+    apps = {}
+    for namespace, api in _PUBLIC.items():
+        apps[namespace] = app = _public_app(api, routers[namespace], services, limits)
+        app.state.permissions = permissions
+        app.state.kinds = of_namespace(services.kinds.values(), namespace, permissions)
+    return apps
 
 
 def _frame(root: FastAPI, settings: Settings, limits: RateLimits) -> None:
@@ -95,10 +104,10 @@ COMMON = PublicApi(
     "For everybody: login, users, roles.",
     ("/docs", "/openapi.json", *OPEN_PATHS, JOIN_PATH),
 )
-_PUBLIC = (TENANT, OPS, COMMON)
+_PUBLIC = {"tenant": TENANT, "ops": OPS, "common": COMMON}
 
 
-def public_app(api: PublicApi, routers: Sequence[APIRouter], services: Services, limits: RateLimits) -> FastAPI:
+def _public_app(api: PublicApi, routers: Sequence[APIRouter], services: Services, limits: RateLimits) -> FastAPI:
     """One public application, with its own OpenAPI document and reference."""
     app = _Documented(
         title=api.title, description=api.description, version="1", servers=[{"url": api.path}], root_path_in_servers=False,
@@ -184,5 +193,6 @@ class _Documented(FastAPI):
                         each.setdefault("parameters", []).extend(_OF_MUTATIONS)
                         each["responses"]["200"] = _with_dry_run(each["responses"].get("200"))
             schemas.update(_models(DryRunView))
+            document["x-kinds"] = self.state.kinds
             self.openapi_schema = document
         return self.openapi_schema

@@ -1,9 +1,11 @@
 """The types that requests and specs are made of: strict, bounded, and refusing what they do not know."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,62}[a-z0-9])?")
@@ -18,9 +20,35 @@ Name = Annotated[
 Reference = Annotated[
     str, StringConstraints(min_length=1, max_length=80, pattern=r"^[a-z0-9_-]+$"), Field(description="A name or an id.")
 ]
-
-
+Id = Annotated[str, Field(description="An id.")]
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$"), Field(description="Free text for people.")]
+
+
+@dataclass(frozen=True)
+class Refers:
+    """In a field's type: the text names a resource of this kind. Schemas tell it as `x-kind`, so that a form can offer them.
+
+    image: Annotated[Reference, Refers("image")]     in a request: by name or id
+    image: Annotated[Id, Refers("image")]            in a spec: by id
+    """
+
+    kind: str
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Pydantic's hook: the text's own schema, and the kind."""
+        return {**handler(core), "x-kind": self.kind}
+
+
+_SPELLED = {
+    "vcpus": "vCPUs", "mib": "(MiB)", "gib": "(GiB)", "bytes": "(bytes)", "cidr": "CIDR", "dns": "DNS", "mac": "MAC",
+    "mtu": "MTU", "nics": "NICs", "sha256": "SHA-256", "ssh": "SSH", "id": "ID",
+}  # fmt: skip
+
+
+def title_of(name: str, _info: object = None) -> str:
+    """How people read a field's name: `memory_mib` as `Memory (MiB)`. A field may say another title itself."""
+    first, *others = name.split("_")
+    return " ".join([_SPELLED.get(first, first.capitalize()), *(_SPELLED.get(word, word) for word in others)])
 
 
 def _check_labels(labels: dict[str, str]) -> dict[str, str]:
@@ -40,13 +68,13 @@ Labels = Annotated[dict[str, str], AfterValidator(_check_labels)]
 class Strict(BaseModel):
     """A request or a spec: unknown fields and coercions are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, field_title_generator=title_of)
 
 
 class Stored(BaseModel):
     """What lies in the database: older rows may know more, or less, than today's model."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, field_title_generator=title_of)
 
 
 class Nothing(Stored):

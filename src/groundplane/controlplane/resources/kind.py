@@ -124,10 +124,20 @@ class Action:
     apply: Callable[[Resource], Mapping[str, Any]]
 
 
+@dataclass(frozen=True)
+class Column:
+    """A field that tables of a kind show: where it stands in a resource as answered, as `spec.vcpus`, and its heading."""
+
+    path: str
+    title: str
+    unit: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """One sort of resource. Kinds without workflows are made and deleted in the request itself.
 
+    title     what people call one of it, `title_plural` many; `columns` what a table of it shows beside what all kinds have
     spec      what is stored as what should be; ids in it are public text
     create    the body of a create request; `update` that of a PATCH (None: only labels and the name change)
     admit     claims and links at creation; `revise` the same at update, `restore` takes that back; `release` gives back
@@ -140,6 +150,8 @@ class Kind:
 
     name: str
     plural: str
+    title: str
+    title_plural: str
     prefix: str
     service: str
     namespace: Namespace
@@ -158,6 +170,7 @@ class Kind:
     on_update: Workflow | None = None
     on_delete: Workflow | None = None
     actions: tuple[Action, ...] = ()
+    columns: tuple[Column, ...] = ()
     dimensions: tuple[str, ...] = ()
     quota: Callable[[Any], Mapping[str, int]] = lambda _spec: {}
     meters: Callable[[Any, Mapping[str, Any]], Mapping[str, int]] = lambda _spec, _observed: {}

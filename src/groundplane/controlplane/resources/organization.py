@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from groundplane.controlplane.resources import quota
 from groundplane.controlplane.resources.fields import Strict, Text
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
@@ -40,6 +40,8 @@ async def release(tx: Tx, resources: Sequence[Resource]) -> None:
 ORGANIZATION = Kind(
     name="organization",
     plural="organizations",
+    title="Organization",
+    title_plural="Organizations",
     prefix="org",
     service="identity",
     namespace="common",
@@ -48,4 +50,5 @@ ORGANIZATION = Kind(
     create=OrganizationSpec,
     admit=one_by_one(admit),
     release=release,
+    columns=(Column("spec.description", "Description"),),
 )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from groundplane.controlplane.resources import quota, store
 from groundplane.controlplane.resources.fields import Strict, Text
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError, NotDeletedError, ResourceNotFoundError
 from groundplane.controlplane.resources.resource import COLUMNS, Resource
 from groundplane.kernel.database import Tx, UniqueViolationError
@@ -45,6 +45,8 @@ async def release(tx: Tx, resources: Sequence[Resource]) -> None:
 PROJECT = Kind(
     name="project",
     plural="projects",
+    title="Project",
+    title_plural="Projects",
     prefix="prj",
     service="identity",
     namespace="common",
@@ -53,6 +55,7 @@ PROJECT = Kind(
     create=ProjectSpec,
     admit=one_by_one(admit),
     release=release,
+    columns=(Column("spec.description", "Description"),),
 )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from groundplane.controlplane.resources.fields import Strict
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
 
@@ -34,7 +34,7 @@ class SecretRequest(Strict):
 class SecretSpec(Strict):
     """Which version is the current one."""
 
-    version: int
+    version: int = Field(description="The number of the current version.")
 
 
 def _plain(value: SecretStr) -> bytes:
@@ -55,6 +55,8 @@ async def revise(_tx: Tx, resource: Resource, _request: SecretRequest) -> Secret
 SECRET = Kind(
     name="secret",
     plural="secrets",
+    title="Secret",
+    title_plural="Secrets",
     prefix="scr",
     service="secrets",
     namespace="tenant",
@@ -67,4 +69,5 @@ SECRET = Kind(
     keeps=lambda request: _plain(request.value),
     dimensions=("secrets",),
     quota=lambda _spec: {"secrets": 1},
+    columns=(Column("spec.version", "Version"),),
 )

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from pydantic import Field
 
 from groundplane.controlplane.resources.fields import Strict
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.kernel.errors import InvalidRequestError
 
 
@@ -22,14 +22,17 @@ class BadPublicKeyError(InvalidRequestError):
 class SshKeyRequest(Strict):
     """The one line of a `.pub` file."""
 
-    public_key: Annotated[str, Field(min_length=20, max_length=8192, pattern=r"^[ -~\n\r]*$")]
+    public_key: Annotated[
+        str,
+        Field(min_length=20, max_length=8192, pattern=r"^[ -~\n\r]*$", description="As in `ssh-ed25519 AAAA… you@there`."),
+    ]
 
 
 class SshKeySpec(Strict):
     """The key, and its fingerprint as ssh-keygen shows it."""
 
-    public_key: str
-    fingerprint: str
+    public_key: str = Field(description="The line that machines are given.")
+    fingerprint: str = Field(description="As ssh-keygen shows it.")
 
 
 async def admit(_creation: Creation, _draft: Draft, request: SshKeyRequest) -> SshKeySpec:
@@ -48,6 +51,8 @@ async def admit(_creation: Creation, _draft: Draft, request: SshKeyRequest) -> S
 SSH_KEY = Kind(
     name="ssh_key",
     plural="ssh-keys",
+    title="SSH key",
+    title_plural="SSH keys",
     prefix="key",
     service="compute",
     namespace="tenant",
@@ -57,4 +62,5 @@ SSH_KEY = Kind(
     admit=one_by_one(admit),
     dimensions=("ssh_keys",),
     quota=lambda _spec: {"ssh_keys": 1},
+    columns=(Column("spec.fingerprint", "Fingerprint"),),
 )

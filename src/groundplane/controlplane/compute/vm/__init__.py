@@ -6,7 +6,7 @@ from typing import Any
 from groundplane.controlplane.compute.vm.admission import admit, owned, release, restore, revise
 from groundplane.controlplane.compute.vm.models import VmObserved, VmRequest, VmSpec, VmUpdate
 from groundplane.controlplane.compute.vm.workflows import CREATE, DELETE, ENSURE
-from groundplane.controlplane.resources.kind import Action, Kind
+from groundplane.controlplane.resources.kind import Action, Column, Kind
 from groundplane.controlplane.resources.resource import Resource
 
 
@@ -37,6 +37,8 @@ def _differs(spec: VmSpec, observed: Mapping[str, Any]) -> Mapping[str, tuple[An
 VM = Kind(
     name="vm",
     plural="vms",
+    title="Virtual machine",
+    title_plural="Virtual machines",
     prefix="vm",
     service="compute",
     namespace="tenant",
@@ -63,4 +65,9 @@ VM = Kind(
     meters=_meters,
     inventory=True,
     differs=_differs,
+    columns=(
+        Column("spec.vcpus", "vCPUs"),
+        Column("spec.memory_mib", "Memory", unit="MiB"),
+        Column("observed.power", "Power"),
+    ),
 )

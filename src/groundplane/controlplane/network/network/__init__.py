@@ -11,14 +11,14 @@ from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Strict
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.kernel.database import Tx
 
 
 class NetworkSpec(Strict):
     """`mtu` in bytes: what guests are told; the default leaves room for Geneve on an underlay of 1500."""
 
-    mtu: Annotated[int, Field(ge=576, le=8942)] = 1442
+    mtu: Annotated[int, Field(ge=576, le=8942, description="The largest packet in bytes that guests are told of.")] = 1442
 
 
 async def admit(creation: Creation, draft: Draft, request: NetworkSpec) -> NetworkSpec:
@@ -42,6 +42,8 @@ DELETE = removal("network")
 NETWORK = Kind(
     name="network",
     plural="networks",
+    title="Network",
+    title_plural="Networks",
     prefix="net",
     service="network",
     namespace="tenant",
@@ -54,4 +56,5 @@ NETWORK = Kind(
     dimensions=("networks",),
     quota=lambda _spec: {"networks": 1},
     inventory=True,
+    columns=(Column("spec.mtu", "MTU", unit="bytes"),),
 )

@@ -17,8 +17,8 @@ from groundplane.controlplane.network.network import NETWORK
 from groundplane.controlplane.network.security_group import SECURITY_GROUP
 from groundplane.controlplane.network.subnet import SUBNET, Address, SubnetSpec
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Reference, Stored, Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.fields import Id, Reference, Refers, Stored, Strict
+from groundplane.controlplane.resources.kind import Column, Creation, Kind
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.controlplane.resources.store import Wish
 from groundplane.kernel.database import CollidedError, Tx
@@ -55,35 +55,42 @@ class OneAddressError(InvalidRequestError):
     code = "one_address"
 
 
+SecurityGroups = Annotated[list[Annotated[Reference, Refers("security_group")]], Field(max_length=10)]
+
+
 class PortRequest(Strict):
     """On a network (its oldest subnet with room) or on a given subnet; with a given address or a free one."""
 
-    network: Reference
-    subnet: Reference | None = None
-    address: Address | None = None
-    security_groups: Annotated[list[Reference], Field(max_length=10)] = []
+    network: Annotated[Reference, Refers("network")] = Field(description="Where the port is.")
+    subnet: Annotated[Reference, Refers("subnet")] | None = Field(
+        default=None, description="Where its address is from; the network's oldest subnet with room if not said."
+    )
+    address: Address | None = Field(default=None, description="Its IPv4 address; a free one if not said.")
+    security_groups: SecurityGroups = Field(
+        default=[], description="Which groups it is in; without any, only replies and DHCP pass."
+    )
 
 
 class PortUpdate(Strict):
     """Which security groups the port is in; the list replaces the one before."""
 
-    security_groups: Annotated[list[Reference], Field(max_length=10)]
+    security_groups: SecurityGroups = Field(description="Which groups it is in, instead of those of before.")
 
 
 class PortSpec(Strict):
     """What should be, with everything decided. `mac` and `address` never change."""
 
-    network: str
-    subnet: str
-    address: str
-    mac: str
-    security_groups: list[str] = []
+    network: Annotated[Id, Refers("network")] = Field(description="Where it is.")
+    subnet: Annotated[Id, Refers("subnet")] = Field(description="Where its address is from.")
+    address: str = Field(description="Its IPv4 address.")
+    mac: str = Field(description="Its hardware address.")
+    security_groups: list[Annotated[Id, Refers("security_group")]] = Field(default=[], description="Which groups it is in.")
 
 
 class PortObserved(Stored):
     """`up`: a card sits on the port and is connected."""
 
-    up: bool = False
+    up: bool = Field(default=False, description="A card sits on it and is connected.")
 
 
 async def admit(creation: Creation, request: PortRequest) -> Sequence[PortSpec]:
@@ -289,6 +296,8 @@ DELETE = removal("port")
 PORT = Kind(
     name="port",
     plural="ports",
+    title="Port",
+    title_plural="Ports",
     prefix="prt",
     service="network",
     namespace="tenant",
@@ -308,4 +317,10 @@ PORT = Kind(
     quota=lambda _spec: {"ports": 1},
     inventory=True,
     differs=_differs,
+    columns=(
+        Column("spec.network", "Network"),
+        Column("spec.address", "Address"),
+        Column("spec.mac", "MAC"),
+        Column("observed.up", "Connected"),
+    ),
 )

@@ -27,11 +27,14 @@ def _any_cidr(text: str) -> str:
 class Rule(Strict):
     """One kind of traffic that is allowed. `remote` is a range, `self` (members of this group), or null: everywhere."""
 
-    direction: Literal["ingress", "egress"]
-    protocol: Literal["tcp", "udp", "icmp", "any"] = "any"
-    port_min: PortNumber | None = None
-    port_max: PortNumber | None = None
-    remote: Literal["self"] | Annotated[str, AfterValidator(_any_cidr), Field(max_length=18)] | None = None
+    direction: Literal["ingress", "egress"] = Field(description="Towards the port, or from it.")
+    protocol: Literal["tcp", "udp", "icmp", "any"] = Field(default="any", description="Which traffic.")
+    port_min: PortNumber | None = Field(default=None, description="The first port, of tcp or udp; any if not said.")
+    port_max: PortNumber | None = Field(default=None, description="The last port; the first one alone if not said.")
+    remote: Literal["self"] | Annotated[str, AfterValidator(_any_cidr), Field(max_length=18)] | None = Field(
+        default=None,
+        description="Whom with: a range as in 10.0.0.0/24, `self` for members of this group; everybody if not said.",
+    )
 
     @model_validator(mode="after")
     def ports_make_sense(self) -> "Rule":
@@ -46,7 +49,7 @@ class Rule(Strict):
 class SecurityGroupSpec(Strict):
     """At most 100 rules; without any, only replies and DHCP pass."""
 
-    rules: Annotated[list[Rule], Field(max_length=100)] = []
+    rules: Annotated[list[Rule], Field(max_length=100)] = Field(default=[], description="What is allowed.")
 
 
 async def admit(creation: Creation, draft: Draft, request: SecurityGroupSpec) -> SecurityGroupSpec:
@@ -86,6 +89,8 @@ DELETE = removal("security_group")
 SECURITY_GROUP = Kind(
     name="security_group",
     plural="security-groups",
+    title="Security group",
+    title_plural="Security groups",
     prefix="sg",
     service="network",
     namespace="tenant",

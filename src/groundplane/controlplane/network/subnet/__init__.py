@@ -12,8 +12,8 @@ from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Reference, Strict
-from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
+from groundplane.controlplane.resources.fields import Id, Reference, Refers, Strict
+from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import ExclusionViolationError, Tx
 from groundplane.kernel.errors import ConflictError, InvalidRequestError
@@ -53,19 +53,19 @@ Address = Annotated[str, AfterValidator(_address), Field(max_length=15, descript
 class SubnetRequest(Strict):
     """`gateway` is the range's first host address unless said otherwise."""
 
-    network: Reference
+    network: Annotated[Reference, Refers("network")] = Field(description="The network whose addresses these are.")
     cidr: Cidr
-    gateway: Address | None = None
-    dns_servers: Annotated[list[Address], Field(max_length=4)] = []
+    gateway: Address | None = Field(default=None, description="The range's first host address if not said.")
+    dns_servers: Annotated[list[Address], Field(max_length=4)] = Field(default=[], description="What guests ask for names.")
 
 
 class SubnetSpec(Strict):
     """What should be, with everything decided."""
 
-    network: str
-    cidr: str
-    gateway: str
-    dns_servers: list[str] = []
+    network: Annotated[Id, Refers("network")] = Field(description="The network whose addresses these are.")
+    cidr: str = Field(description="The range, as in 10.0.0.0/24.")
+    gateway: str = Field(description="The way out, as guests are told.")
+    dns_servers: list[str] = Field(default=[], description="What guests ask for names.")
 
 
 async def admit(creation: Creation, draft: Draft, request: SubnetRequest) -> SubnetSpec:
@@ -127,6 +127,8 @@ DELETE = removal("subnet")
 SUBNET = Kind(
     name="subnet",
     plural="subnets",
+    title="Subnet",
+    title_plural="Subnets",
     prefix="sub",
     service="network",
     namespace="tenant",
@@ -138,4 +140,9 @@ SUBNET = Kind(
     on_create=ENSURE,
     on_delete=DELETE,
     inventory=True,
+    columns=(
+        Column("spec.network", "Network"),
+        Column("spec.cidr", "Range"),
+        Column("spec.gateway", "Gateway"),
+    ),
 )

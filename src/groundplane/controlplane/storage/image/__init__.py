@@ -8,7 +8,7 @@ from groundplane.contracts.specs import ImageSource
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Done, Go, Move, Workflow, done
 from groundplane.controlplane.resources.fields import Strict
-from groundplane.controlplane.resources.kind import Kind
+from groundplane.controlplane.resources.kind import Column, Kind
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
 
@@ -16,10 +16,10 @@ from groundplane.kernel.database import Tx
 class ImageSpec(Strict):
     """What was uploaded: never changes. Sizes in bytes; the virtual size is what a guest sees."""
 
-    format: Literal["qcow2", "raw"]
-    size_bytes: Annotated[int, Field(ge=1)]
-    virtual_size_bytes: Annotated[int, Field(ge=1)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    format: Literal["qcow2", "raw"] = Field(description="How the bytes are to be read.")
+    size_bytes: Annotated[int, Field(ge=1, description="How many bytes were uploaded.")]
+    virtual_size_bytes: Annotated[int, Field(ge=1, description="The size of the disk that a guest sees.")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="The digest of what was uploaded.")]
 
 
 def source(image: Resource) -> ImageSource:
@@ -56,6 +56,8 @@ DELETE = Workflow("image.delete", version=1, steps={"remove": remove, "forget": 
 IMAGE = Kind(
     name="image",
     plural="images",
+    title="Image",
+    title_plural="Images",
     prefix="img",
     service="storage",
     namespace="tenant",
@@ -65,4 +67,9 @@ IMAGE = Kind(
     on_delete=DELETE,
     dimensions=("images",),
     quota=lambda _spec: {"images": 1},
+    columns=(
+        Column("spec.format", "Format"),
+        Column("spec.virtual_size_bytes", "Disk size", unit="bytes"),
+        Column("spec.size_bytes", "File size", unit="bytes"),
+    ),
 )

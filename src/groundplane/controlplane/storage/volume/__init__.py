@@ -12,8 +12,8 @@ from groundplane.controlplane.jobs.engine import NotCancellableError
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
 from groundplane.controlplane.resources import quota, store
-from groundplane.controlplane.resources.fields import Reference, Stored, Strict
-from groundplane.controlplane.resources.kind import Creation, Kind
+from groundplane.controlplane.resources.fields import Id, Reference, Refers, Stored, Strict
+from groundplane.controlplane.resources.kind import Column, Creation, Kind
 from groundplane.controlplane.resources.problems import UnchangeableError
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.controlplane.storage.image import IMAGE, ImageSpec, source
@@ -35,7 +35,9 @@ class VolumeRequest(Strict):
     """Empty, or a copy of an image."""
 
     size_gib: SizeGib
-    image: Reference | None = None
+    image: Annotated[Reference, Refers("image")] | None = Field(
+        default=None, description="What it is a copy of; empty if not said."
+    )
 
 
 class VolumeUpdate(Strict):
@@ -47,14 +49,14 @@ class VolumeUpdate(Strict):
 class VolumeSpec(Strict):
     """What should be."""
 
-    size_gib: int
-    image: str | None = None
+    size_gib: int = Field(description="Size in GiB.")
+    image: Annotated[Id, Refers("image")] | None = Field(default=None, description="What it is a copy of.")
 
 
 class VolumeObserved(Stored):
     """What the storage engine says: the size in bytes."""
 
-    size_bytes: int | None = None
+    size_bytes: int | None = Field(default=None, description="How large it is.")
 
 
 async def admit(creation: Creation, request: VolumeRequest) -> Sequence[VolumeSpec]:
@@ -167,6 +169,8 @@ DELETE = Workflow("volume.delete", version=1, steps={"remove": remove, "done": d
 VOLUME = Kind(
     name="volume",
     plural="volumes",
+    title="Volume",
+    title_plural="Volumes",
     prefix="vol",
     service="storage",
     namespace="tenant",
@@ -187,4 +191,8 @@ VOLUME = Kind(
     meters=lambda spec, observed: {"volume_gib": spec.size_gib} if observed else {},
     inventory=True,
     differs=_differs,
+    columns=(
+        Column("spec.size_gib", "Size", unit="GiB"),
+        Column("spec.image", "Image"),
+    ),
 )
