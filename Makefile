@@ -1,14 +1,15 @@
 # The one front door for people. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test chaos fuzz check bench
+.PHONY: help setup up down demo test test-console generate console chaos fuzz check bench
 
 PYTHON := .venv/bin/python
+NPM := deploy/with_node.sh npm --prefix console
 SECONDS := 600
 CASES := 20000
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install what is needed: the virtual environment and, as root on Debian, the data plane's packages
 	@deploy/setup.sh
@@ -25,6 +26,17 @@ demo: setup ## Show the main job, from nothing to a virtual machine and back
 test: setup ## Run all tests, those with the real engines included where they can run
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup
 
+test-generate: setup ## Write again what is generated: the OpenAPI documents, and the console's types from them
+	@$(PYTHON) -m groundplane.processes.main openapi
+	@$(NPM) run generate
+
+console: setup ## Test the web console: its logic, and its journeys in a browser against an installation of its own
+	@$(NPM) test
+	@$(PYTHON) -m pytest -n 0 tests/console
+
+console: setup ## Develop the web console: reloads as its sources change, and speaks to GROUNDPLANE_URL (http://127.0.0.1:8700)
+	@$(NPM) run dev
+
 chaos: setup ## Kill and disturb everything for ten minutes (SECONDS=, SEED=); nothing may be lost, doubled or stuck
 	@$(PYTHON) -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
@@ -39,6 +51,7 @@ check: setup ## Lint, types, import rules, generated files unchanged
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 	$(PYTHON) -m groundplane.processes.main openapi --check
+	$(NPM) run check
 
 bench: setup ## Run the benchmarks and show which goals are met
 	@$(PYTHON) bench/run.py

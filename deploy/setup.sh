@@ -1,5 +1,6 @@
 #!/bin/bash
-# Prepares this checkout: the virtual environment from hash-pinned locks and, as root on Debian, the data plane's packages.
+# Prepares this checkout: the virtual environment from hash-pinned locks, the web console built and, as root on Debian, the data
+# plane's packages.
 # Starts no daemon, and does nothing, in a fraction of a second, when nothing has changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,10 +13,15 @@ packages=(
   iproute2 ethtool util-linux procps openssh-client dropbear-bin busybox
   libvirt-dev pkg-config gcc libc6-dev # the libvirt binding is compiled
   redis-server # rate limits of replicas are tested with it
+  chromium # the console is tested with it
 )
 
 began=$(date +%s%N)
-say() { printf 'setup: %s\n' "$*"; }
+said=0
+say() {
+  said=1
+  printf 'setup: %s\n' "$*"
+}
 warn() { printf 'setup: %s\n' "$*" >&2; }
 
 # Runs a command with its output in the log, and says what it was for and how long it took.
@@ -122,6 +128,31 @@ make_environment() {
   step "bytecode" "$venv/bin/python" -m compileall -q -j 2 src "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 }
 
+# The console is built when its sources are not those of the last build; its packages are fetched when their lock is another.
+console=src/groundplane/console
+console_sources() {
+  find console \( -name node_modules -o -name test-results \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
+}
+
+build_console() {
+  local sources
+  sources=$(console_sources)
+  if [ -f $console/index.html ] && [ "$(cat .cache/console-built 2>/dev/null)" = "$sources" ]; then return; fi
+  if ! cmp -s console/package-lock.json console/node_modules/.groundplane-lock; then
+    attempt "console's packages" deploy/with_node.sh npm --prefix console ci --ignore-scripts --no-audit --no-fund || return 0
+    cp console/package-lock.json console/node_modules/.groundplane-lock
+  fi
+  attempt "web console" deploy/with_node.sh npm --prefix console run build || return 0
+  printf '%s\n' "$sources" >.cache/console-built
+}
+
+# As `step`, for what is missed but not needed by everything else.
+attempt() {
+  if (step "$@"); then return 0; fi
+  warn "the web console was not built; all else works without it"
+  return 1
+}
+
 mkdir -p .cache
 unset PYTHONDONTWRITEBYTECODE
 python=$(find_python)
@@ -130,8 +161,10 @@ headers=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 [ -e "$headers/Python.h" ] || packages+=(python3-dev)
 
 install_packages
-if [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ]; then exit 0; fi
-: >"$log"
-make_environment
-fingerprint >"$stamp"
-say "done in $(awk "BEGIN { printf \"%.1f s\", ($(date +%s%N) - $began) / 1e9 }")"
+if [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint)" ]; then
+  : >"$log"
+  make_environment
+  fingerprint >"$stamp"
+fi
+build_console
+[ $said = 0 ] || say "done in $(awk "BEGIN { printf \"%.1f s\", ($(date +%s%N) - $began) / 1e9 }")"

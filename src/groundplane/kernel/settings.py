@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     rate_limit_upload: RateLimit = "600/minute"
     rate_limit_login: RateLimit = Field(default="120/minute", description="By address: an office may be behind one.")
     rate_limit_address: RateLimit = "1200000/minute"
+    rate_limit_console: RateLimit = Field(default="60000/minute", description="Of the console's files, by address.")
     rate_limit_storage: SecretStr = Field(default=SecretStr(""), description="redis:// or valkey:// for replicas, else memory.")
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(default=(), description="Whose X-Forwarded-For is believed.")
     cors_origins: tuple[Origin, ...] = Field(default=(), description="Origins whose pages may call the api.")

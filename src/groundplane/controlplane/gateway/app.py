@@ -23,6 +23,7 @@ from groundplane.controlplane.gateway.permissions import permissions_of
 from groundplane.controlplane.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.strictness import strict_request
+from groundplane.controlplane.gateway.webconsole import CONSOLE_PATH, web_console
 from groundplane.controlplane.identity import Audience, TooManyAttemptsError
 from groundplane.kernel.errors import Problem
 from groundplane.kernel.settings import Settings
@@ -55,6 +56,7 @@ def build_app(
     for app in public_apps(services, limits, tenant=tenant, ops=ops, common=common).values():
         root.mount(app.servers[0]["url"], app)
     root.mount(AGENT_PATH, _agents_app(agent, services))
+    root.include_router(web_console())
     return root
 
 
@@ -71,7 +73,7 @@ def public_apps(services: Services, limits: RateLimits, **routers: Sequence[APIR
 
 def _frame(root: FastAPI, settings: Settings, limits: RateLimits) -> None:
     """What is around all applications, the innermost first."""
-    root.add_middleware(AddressLimits, limits=limits, logins=LOGINS)
+    root.add_middleware(AddressLimits, limits=limits, logins=LOGINS, console_path=CONSOLE_PATH)
     if settings.cors_origins:
         root.add_middleware(
             CORSMiddleware,

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 STORAGE_SECONDS = 0.25
 """How long a shared storage may take."""
 
-RouteClass = Literal["read", "write", "upload", "login", "address"]
+RouteClass = Literal["read", "write", "upload", "login", "address", "console"]
 
 
 class RateLimitedError(GroundplaneError):
@@ -127,6 +127,7 @@ class RateLimits:
             "upload": settings.rate_limit_upload,
             "login": settings.rate_limit_login,
             "address": settings.rate_limit_address,
+            "console": settings.rate_limit_console,
         }
         self.limits: Mapping[RouteClass, RateLimitItem] = {name: parse(text) for name, text in texts.items() if text}
         url = settings.rate_limit_storage.get_secret_value()
@@ -158,7 +159,7 @@ class RateLimits:
         try:
             async with asyncio.timeout(self._seconds):
                 allowed = await self._limiter.hit(limit, name, whom)
-                if allowed and name == "address":  # told only to whom it hits: what follows tells its own
+                if allowed and name in {"address", "console"}:  # told only to whom it hits: what follows tells its own
                     return None
                 reset, remaining = await self._limiter.get_window_stats(limit, name, whom)
         except Exception as error:  # whatever is wrong with it: a limit must not take the api down
@@ -181,6 +182,7 @@ _OF_WHAT: Mapping[RouteClass, str] = {
     "upload": "one user's uploads",
     "login": "one address's logins",
     "address": "one address",
+    "console": "one address's reading of the console's files",
 }
 
 
@@ -190,21 +192,31 @@ class AddressLimits:
     `logins` are the beginnings of the paths that take one: passwords, codes, one-time tokens.
     """
 
-    def __init__(self, app: ASGIApp, *, limits: RateLimits, logins: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, *, limits: RateLimits, logins: tuple[str, ...], console_path: str) -> None:
         self.app = app
         self.limits = limits
         self.logins = logins
+        self.console_path = console_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+        name = self._class_of(scope)
+        if name is None:
             await self.app(scope, receive, send)
             return
         whom = network_of(scope["client"][0]) if scope.get("client") else ""
-        error = await self.limits.refusal("address", whom, scope)
+        error = await self.limits.refusal(name, whom, scope)
         if error is None and scope["method"] == "POST" and scope["path"].startswith(self.logins):
             error = await self.limits.refusal("login", whom, scope)
         await (self.app if error is None else _refusal(error, scope))(scope, receive, send)
+
+    def _class_of(self, scope: Scope) -> RouteClass | None:
+        """What is limited by address: the api, and apart from it, since a page is many files, the console."""
+        if scope["type"] != "http":
+            return None
+        if scope["path"].startswith("/api/"):
+            return "address"
+        return "console" if scope["path"].startswith(self.console_path) else None
 
 
 class PrincipalLimits:

@@ -1,0 +1,54 @@
+/** What the logged-in user sees and may do: projects and organizations, permissions in a place. */
+
+import { useQuery } from "@tanstack/react-query";
+
+import { call } from "./call";
+import { type Place } from "./place";
+import { keys } from "./queries";
+import { orRecorded, recordedPermissions, recordedReach } from "./recorded";
+
+export interface ProjectReference {
+  id: string;
+  name: string;
+  organization_id: string;
+  organization_name: string;
+}
+export interface Reach {
+  projects: ProjectReference[];
+  organizations: { id: string; name: string }[];
+  /** Whether there is a role on the platform: operators. */
+  platform: boolean;
+}
+
+/** Everything that the user can see by any binding. */
+export function useReach() {
+  return useQuery({
+    queryKey: keys.projects,
+    queryFn: ({ signal }) => orRecorded(call<Reach>("/api/common/v1/me/projects", { signal }), recordedReach),
+    staleTime: 30_000,
+  });
+}
+
+export type May = (permission: string | undefined) => boolean;
+
+/**
+ * What the user may do in a place: `may("compute.vm.create")`. Until that is known, nothing. Pages offer what one may;
+ * the API decides anyway.
+ */
+export function usePermissions(place: Place): May {
+  const query = useQuery({
+    queryKey: keys.permissions(place),
+    queryFn: ({ signal }) =>
+      orRecorded(
+        call<{ permissions: string[] }>("/api/common/v1/me/permissions", {
+          query: place.scope === "platform" ? {} : { [`${place.scope}_id`]: place.id },
+          signal,
+        }),
+        recordedPermissions,
+      ),
+    select: ({ permissions }) => new Set(permissions),
+    staleTime: 30_000,
+    refetchInterval: 60_000, // roles come and go
+  });
+  return (permission) => permission !== undefined && (query.data?.has(permission) ?? false);
+}

@@ -1,0 +1,3 @@
+export default function DetailPage() {
+  return <p>To come</p>;
+}

@@ -1,0 +1,3 @@
+export default function EditPage() {
+  return <p>To come</p>;
+}

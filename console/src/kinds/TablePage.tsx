@@ -1,0 +1,3 @@
+export default function TablePage() {
+  return <p>To come</p>;
+}

@@ -1,0 +1,44 @@
+/**
+ * The page table: every hand-made page is one file and one line here. The generic pages of the kinds stand at the end; a
+ * hand-made page at a more exact address takes their place (`p/:project/vms/create` that of `p/:project/:plural/create`).
+ *
+ * Addresses are below `/console/`. `p/:project` is a project's page, `o/:organization` an organization's, `ops` the
+ * operators'; `usePlace()` says which. A page that is in the side navigation says under which heading, and the permission
+ * without which it is not offered.
+ */
+
+import { type ComponentType } from "react";
+
+import { type Resource } from "./api/catalog";
+
+export interface Page {
+  path: string;
+  load: () => Promise<{ default: ComponentType }>;
+  navigation?: { section: string; text: string; permission?: string };
+}
+
+export const pages: Page[] = [
+  { path: "", load: () => import("./shell/Home") },
+  { path: "p/:project", load: () => import("./shell/Overview"), navigation: { section: "", text: "Overview" } },
+  { path: "ops", load: () => import("./shell/Overview"), navigation: { section: "", text: "Overview" } },
+
+  ...["p/:project", "o/:organization", "ops"].flatMap((place): Page[] => [
+    { path: `${place}/:plural`, load: () => import("./kinds/TablePage") },
+    { path: `${place}/:plural/create`, load: () => import("./kinds/CreatePage") },
+    { path: `${place}/:plural/:reference`, load: () => import("./kinds/DetailPage") },
+    { path: `${place}/:plural/:reference/edit`, load: () => import("./kinds/EditPage") },
+  ]),
+  { path: "*", load: () => import("./shell/NotFound") },
+];
+
+/** A tab that the generic detail page of one kind gets beside its own. */
+export interface Panel {
+  kind: string;
+  /** Its name in the address. */
+  id: string;
+  title: string;
+  permission?: string;
+  load: () => Promise<{ default: ComponentType<{ resource: Resource }> }>;
+}
+
+export const panels: Panel[] = [];

@@ -1,0 +1,81 @@
+/** Where one is, and the way elsewhere: the projects by organization, and the platform for operators. */
+
+import Select, { type SelectProps } from "@cloudscape-design/components/select";
+import { useEffect } from "react";
+import { useNavigate } from "react-router";
+
+import { type Reach, useReach } from "../api/me";
+import { PLATFORM, type Place, placePath } from "../api/place";
+
+const LAST = "groundplane.place";
+
+export function PlaceSwitcher({ place }: { place: Place }) {
+  const { data: reach, isPending } = useReach();
+  const navigate = useNavigate();
+  const name = usePlaceName(place, reach);
+  useEffect(() => localStorage.setItem(LAST, placePath(place)), [place]);
+  const go = (path: string | undefined) => {
+    if (path) void navigate(path);
+  };
+  return (
+    <Select
+      ariaLabel="Project"
+      selectedOption={{ value: placePath(place), label: name }}
+      options={reach ? optionsOf(reach) : []}
+      statusType={isPending ? "loading" : "finished"}
+      filteringType="auto"
+      filteringPlaceholder="Find a project"
+      empty="There is nothing yet that you may see."
+      expandToViewport
+      onChange={({ detail }) => go(detail.selectedOption.value)}
+    />
+  );
+}
+
+function optionsOf(reach: Reach): SelectProps.Options {
+  const platform = {
+    value: placePath(PLATFORM),
+    label: "Platform",
+    description: "Fleet, organizations, operations",
+    iconName: "settings" as const,
+  };
+  const groups = reach.organizations.map((organization) => ({
+    label: organization.name,
+    options: [
+      {
+        value: placePath({ scope: "organization", id: organization.id }),
+        label: organization.name,
+        description: "Organization",
+        iconName: "group-active" as const,
+      },
+      ...reach.projects
+        .filter((project) => project.organization_id === organization.id)
+        .map((project) => ({
+          value: placePath({ scope: "project", id: project.id }),
+          label: project.name,
+          description: "Project",
+          iconName: "folder" as const,
+        })),
+    ],
+  }));
+  return [...(reach.platform ? [platform] : []), ...groups];
+}
+
+/** What a place is called. */
+export function usePlaceName(place: Place, reach: Reach | undefined): string {
+  if (place.scope === "platform") return "Platform";
+  const all = place.scope === "project" ? reach?.projects : reach?.organizations;
+  return all?.find((each) => each.id === place.id)?.name ?? place.id;
+}
+
+/** Where to begin: where one was last, if that is still there; else the first project, else the platform. */
+export function beginningOf(reach: Reach): string | null {
+  const places: Place[] = [
+    ...reach.projects.map(({ id }): Place => ({ scope: "project", id })),
+    ...(reach.platform ? [PLATFORM] : []),
+    ...reach.organizations.map(({ id }): Place => ({ scope: "organization", id })),
+  ];
+  const paths = places.map(placePath);
+  const last = localStorage.getItem(LAST);
+  return last && paths.includes(last) ? last : (paths[0] ?? null);
+}
