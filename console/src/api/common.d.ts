@@ -1251,6 +1251,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what kinds of resources there are
+         * @description Their names, routes, permissions and schemas. It changes with the platform's version only: keep it by its ETag.
+         */
+        get: operations["kind_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/organizations/{organization_id}/projects/{reference}/why": {
         parameters: {
             query?: never;
@@ -1315,6 +1335,16 @@ export interface components {
             missing: components["schemas"]["MissingView"] | null;
         };
         /**
+         * ActionView
+         * @description A verb beyond create, read, list, update and delete: POST to the item's path and `/VERB`.
+         */
+        ActionView: {
+            /** Verb */
+            verb: string;
+            /** Summary */
+            summary: string;
+        };
+        /**
          * AddMember
          * @description Who is to be in the group. Nobody adds members to a group that gives more than they have themselves.
          */
@@ -1373,7 +1403,7 @@ export interface components {
          */
         AskForDevice: {
             /**
-             * Client Id
+             * Client ID
              * @description Not looked at.
              */
             client_id?: string | null;
@@ -1461,7 +1491,7 @@ export interface components {
              */
             password: string;
             /**
-             * New Password
+             * New password
              * @description 12 to 256 characters.
              */
             new_password: string;
@@ -1476,9 +1506,9 @@ export interface components {
              * @description Such as compute.vm.create.
              */
             permission: string;
-            /** Organization Id */
+            /** Organization ID */
             organization_id?: string | null;
-            /** Project Id */
+            /** Project ID */
             project_id?: string | null;
             /**
              * Subject
@@ -1496,6 +1526,24 @@ export interface components {
              * @description Of the device, or a recovery code.
              */
             code: string;
+        };
+        /**
+         * ColumnView
+         * @description A field that a table shows beside name, status, labels and age.
+         */
+        ColumnView: {
+            /**
+             * Path
+             * @description Where it stands in a resource as answered: `spec.vcpus`.
+             */
+            path: string;
+            /** Title */
+            title: string;
+            /**
+             * Unit
+             * @description What its numbers count, if that is not plain: `MiB`, `bytes`.
+             */
+            unit: string | null;
         };
         /**
          * Confirmation
@@ -1521,7 +1569,7 @@ export interface components {
              */
             scopes?: string[] | null;
             /**
-             * Expires At
+             * Expires at
              * @description At most ten years from now. None: never.
              */
             expires_at?: string | null;
@@ -1539,7 +1587,7 @@ export interface components {
              */
             group?: string | null;
             /**
-             * Service Account
+             * Service account
              * @description The service account's id.
              */
             service_account?: string | null;
@@ -1548,10 +1596,10 @@ export interface components {
              * @description The name of a built-in or custom role.
              */
             role: string;
-            /** Expires At */
+            /** Expires at */
             expires_at?: string | null;
             /**
-             * Project Id
+             * Project ID
              * @description Only in this project.
              */
             project_id?: string | null;
@@ -1589,12 +1637,12 @@ export interface components {
              */
             role: string;
             /**
-             * Project Id
+             * Project ID
              * @description The role is in this project only.
              */
             project_id?: string | null;
             /**
-             * Expires In Days
+             * Expires in days
              * @default 7
              */
             expires_in_days: number;
@@ -1613,6 +1661,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec?: components["schemas"]["OrganizationSpec"];
         };
         /**
@@ -1628,7 +1677,7 @@ export interface components {
              */
             group?: string | null;
             /**
-             * Service Account
+             * Service account
              * @description The service account's id.
              */
             service_account?: string | null;
@@ -1637,7 +1686,7 @@ export interface components {
              * @description The name of a built-in or custom role.
              */
             role: string;
-            /** Expires At */
+            /** Expires at */
             expires_at?: string | null;
         };
         /** CreateProject */
@@ -1654,6 +1703,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec?: components["schemas"]["ProjectSpec"];
         };
         /**
@@ -1669,7 +1719,7 @@ export interface components {
              */
             group?: string | null;
             /**
-             * Service Account
+             * Service account
              * @description The service account's id.
              */
             service_account?: string | null;
@@ -1678,7 +1728,7 @@ export interface components {
              * @description The name of a built-in or custom role.
              */
             role: string;
-            /** Expires At */
+            /** Expires at */
             expires_at?: string | null;
         };
         /**
@@ -1720,7 +1770,7 @@ export interface components {
              */
             description: string;
             /**
-             * Project Id
+             * Project ID
              * @description It may have roles in this project alone.
              */
             project_id?: string | null;
@@ -1985,6 +2035,92 @@ export interface components {
         JwksView: {
             /** Keys */
             keys: components["schemas"]["JsonWebKey"][];
+        };
+        /**
+         * KindCatalog
+         * @description Every kind.
+         */
+        KindCatalog: {
+            /** Kinds */
+            kinds: components["schemas"]["KindView"][];
+        };
+        /**
+         * KindView
+         * @description What a kind is, where its routes lie, what its resources look like. `x-kind` in a schema: a reference to that kind.
+         */
+        KindView: {
+            /** Name */
+            name: string;
+            /** Plural */
+            plural: string;
+            /** Title */
+            title: string;
+            /** Title Plural */
+            title_plural: string;
+            /** Summary */
+            summary: string;
+            /** Service */
+            service: string;
+            /**
+             * Namespace
+             * @enum {string}
+             */
+            namespace: "tenant" | "ops" | "common";
+            /**
+             * Scope
+             * @description What its resources belong to.
+             * @enum {string}
+             */
+            scope: "project" | "organization" | "platform";
+            /**
+             * Collection
+             * @description Where they lie below the namespace; one of them at `COLLECTION/{id or name}`.
+             */
+            collection: string;
+            /**
+             * Prefix
+             * @description What their ids begin with.
+             */
+            prefix: string;
+            /** Columns */
+            columns: components["schemas"]["ColumnView"][];
+            /** Actions */
+            actions: components["schemas"]["ActionView"][];
+            /**
+             * Permissions
+             * @description By verb.
+             */
+            permissions: {
+                [key: string]: string;
+            };
+            /**
+             * Create
+             * @description Of `spec` in a create request; null: they are not made in this way.
+             */
+            create: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Update
+             * @description Of `spec` in a change; null: only name and labels change.
+             */
+            update: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Spec
+             * @description Of `spec` in an answer.
+             */
+            spec: {
+                [key: string]: unknown;
+            };
+            /**
+             * Observed
+             * @description Of `observed` in an answer.
+             */
+            observed: {
+                [key: string]: unknown;
+            };
         };
         /**
          * Login
@@ -2357,15 +2493,15 @@ export interface components {
          * @description The device's own secret.
          */
         PollDevice: {
-            /** Device Code */
+            /** Device code */
             device_code: string;
             /**
-             * Grant Type
+             * Grant type
              * @default urn:ietf:params:oauth:grant-type:device_code
              */
             grant_type: string;
             /**
-             * Client Id
+             * Client ID
              * @description Not looked at.
              */
             client_id?: string | null;
@@ -2522,7 +2658,7 @@ export interface components {
          * @description A refresh token; without one, that of the cookie.
          */
         Refresh: {
-            /** Refresh Token */
+            /** Refresh token */
             refresh_token?: string | null;
         };
         /**
@@ -2718,7 +2854,7 @@ export interface components {
          * @description What the device shows; case, spaces and hyphens do not matter.
          */
         UserCode: {
-            /** User Code */
+            /** User code */
             user_code: string;
         };
         /**
@@ -7082,6 +7218,54 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["QuotaView"];
                 };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    kind_list: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read: 304 if nothing is different. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KindCatalog"];
+                };
+            };
+            /** @description It is as it was when that ETag was read. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused: see `code` and `detail`. */
             "4XX": {

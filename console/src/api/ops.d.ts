@@ -783,7 +783,7 @@ export interface components {
         AgentSpec: {
             /**
              * Cluster
-             * @description A name or an id.
+             * @description Where it belongs.
              */
             cluster: string;
         };
@@ -848,7 +848,7 @@ export interface components {
             limit?: number | null;
             /** Reason */
             reason?: string | null;
-            /** Expires At */
+            /** Expires at */
             expires_at?: string | null;
         };
         /**
@@ -962,6 +962,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["AgentSpec"];
         };
         /** CreateCluster */
@@ -978,6 +979,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec?: components["schemas"]["ClusterSpec"];
         };
         /** CreateHost */
@@ -994,6 +996,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["HostSpec"];
         };
         /** CreatePool */
@@ -1010,6 +1013,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["PoolSpec"];
         };
         /** CreateProvider */
@@ -1026,6 +1030,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["ProviderSpec"];
         };
         /**
@@ -1078,7 +1083,7 @@ export interface components {
              */
             reason: string;
             /**
-             * Expires At
+             * Expires at
              * Format: date-time
              * @description Without effect from then on. At most 30 days ahead.
              */
@@ -1303,21 +1308,22 @@ export interface components {
         HostSpec: {
             /**
              * Cluster
-             * @description A name or an id.
+             * @description Where it belongs.
              */
             cluster: string;
             /**
-             * Vcpus
+             * vCPUs
              * @description Virtual CPUs that may be given away on this host.
              */
             vcpus: number;
             /**
-             * Memory Mib
+             * Memory (MiB)
              * @description Memory in MiB that may be given away on this host.
              */
             memory_mib: number;
             /**
              * Open
+             * @description New machines are placed on it.
              * @default true
              */
             open: boolean;
@@ -1327,11 +1333,20 @@ export interface components {
          * @description What may change while machines run on it.
          */
         HostUpdate: {
-            /** Vcpus */
+            /**
+             * vCPUs
+             * @description Virtual CPUs that may be given away on this host.
+             */
             vcpus?: number | null;
-            /** Memory Mib */
+            /**
+             * Memory (MiB)
+             * @description Memory in MiB that may be given away on this host.
+             */
             memory_mib?: number | null;
-            /** Open */
+            /**
+             * Open
+             * @description New machines are placed on it.
+             */
             open?: boolean | null;
         };
         /**
@@ -1395,7 +1410,7 @@ export interface components {
          */
         InviteAgent: {
             /**
-             * Expires In
+             * Expires in
              * @description Seconds.
              * @default 3600
              */
@@ -1688,15 +1703,18 @@ export interface components {
         PoolSpec: {
             /**
              * Host
-             * @description A name or an id.
+             * @description The host that has it.
              */
             host: string;
             /**
-             * Engine Name
-             * @description Lower-case letters, digits and hyphens, at most 63; unique among the project's living of a kind.
+             * Engine name
+             * @description What the storage engine calls it.
              */
             engine_name: string;
-            /** Gib */
+            /**
+             * Size (GiB)
+             * @description How much of it may be given away, in GiB.
+             */
             gib: number;
         };
         /**
@@ -1791,16 +1809,18 @@ export interface components {
         ProviderSpec: {
             /**
              * Cluster
-             * @description A name or an id.
+             * @description Where it belongs.
              */
             cluster: string;
             /**
              * Service
+             * @description What it carries out.
              * @enum {string}
              */
             service: "compute" | "storage" | "network";
             /**
              * Driver
+             * @description The engine.
              * @enum {string}
              */
             driver: "libvirt" | "ovn" | "simulated";
@@ -1847,23 +1867,23 @@ export interface components {
             images?: number | null;
             /** Volumes */
             volumes?: number | null;
-            /** Volume Gib */
+            /** Volume (GiB) */
             volume_gib?: number | null;
             /** Networks */
             networks?: number | null;
-            /** Security Groups */
+            /** Security groups */
             security_groups?: number | null;
             /** Ports */
             ports?: number | null;
-            /** Ssh Keys */
+            /** SSH keys */
             ssh_keys?: number | null;
             /** Secrets */
             secrets?: number | null;
             /** Vms */
             vms?: number | null;
-            /** Vcpus */
+            /** vCPUs */
             vcpus?: number | null;
-            /** Memory Mib */
+            /** Memory (MiB) */
             memory_mib?: number | null;
         };
         /**
@@ -2060,6 +2080,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             } | null;
+            /** Spec */
             spec?: components["schemas"]["HostUpdate"] | null;
         };
         /** UpdatePool */

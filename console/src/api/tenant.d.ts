@@ -983,6 +983,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec?: components["schemas"]["NetworkSpec"];
             /** Count */
             count?: number | null;
@@ -1001,6 +1002,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["PortRequest"];
             /** Count */
             count?: number | null;
@@ -1019,6 +1021,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["SecretRequest"];
             /** Count */
             count?: number | null;
@@ -1037,6 +1040,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec?: components["schemas"]["SecurityGroupSpec"];
             /** Count */
             count?: number | null;
@@ -1055,6 +1059,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["SshKeyRequest"];
             /** Count */
             count?: number | null;
@@ -1073,6 +1078,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["SubnetRequest"];
             /** Count */
             count?: number | null;
@@ -1091,6 +1097,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["VmRequest"];
             /** Count */
             count?: number | null;
@@ -1109,6 +1116,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            /** Spec */
             spec: components["schemas"]["VolumeRequest"];
             /** Count */
             count?: number | null;
@@ -1118,9 +1126,15 @@ export interface components {
          * @description A volume as the machine's disk; `owned`: it goes with the machine.
          */
         DiskSpec: {
-            /** Volume */
+            /**
+             * Volume
+             * @description The volume.
+             */
             volume: string;
-            /** Owned */
+            /**
+             * Owned
+             * @description It goes with the machine.
+             */
             owned: boolean;
         };
         /**
@@ -1308,14 +1322,24 @@ export interface components {
         ImageSpec: {
             /**
              * Format
+             * @description How the bytes are to be read.
              * @enum {string}
              */
             format: "qcow2" | "raw";
-            /** Size Bytes */
+            /**
+             * Size (bytes)
+             * @description How many bytes were uploaded.
+             */
             size_bytes: number;
-            /** Virtual Size Bytes */
+            /**
+             * Virtual size (bytes)
+             * @description The size of the disk that a guest sees.
+             */
             virtual_size_bytes: number;
-            /** Sha256 */
+            /**
+             * SHA-256
+             * @description The digest of what was uploaded.
+             */
             sha256: string;
         };
         /**
@@ -1608,7 +1632,8 @@ export interface components {
          */
         NetworkSpec: {
             /**
-             * Mtu
+             * MTU
+             * @description The largest packet in bytes that guests are told of.
              * @default 1442
              */
             mtu: number;
@@ -1618,16 +1643,26 @@ export interface components {
          * @description A new port on a network, which goes with the machine; or a port that is there.
          */
         NicRequest: {
-            /** Network */
+            /**
+             * Network
+             * @description Where the new port is made.
+             */
             network?: string | null;
-            /** Address */
+            /**
+             * Address
+             * @description The new port's IPv4 address; a free one if not said.
+             */
             address?: string | null;
             /**
-             * Security Groups
+             * Security groups
+             * @description Which groups the new port is in; without any, only replies and DHCP pass.
              * @default []
              */
             security_groups: string[];
-            /** Port */
+            /**
+             * Port
+             * @description The port that is there, instead of a new one.
+             */
             port?: string | null;
         };
         /**
@@ -1635,9 +1670,15 @@ export interface components {
          * @description A port as the machine's card; `owned`: it goes with the machine.
          */
         NicSpec: {
-            /** Port */
+            /**
+             * Port
+             * @description The port.
+             */
             port: string;
-            /** Owned */
+            /**
+             * Owned
+             * @description It goes with the machine.
+             */
             owned: boolean;
         };
         /**
@@ -1733,6 +1774,7 @@ export interface components {
         PortObserved: {
             /**
              * Up
+             * @description A card sits on it and is connected.
              * @default false
              */
             up: boolean;
@@ -1757,15 +1799,22 @@ export interface components {
         PortRequest: {
             /**
              * Network
-             * @description A name or an id.
+             * @description Where the port is.
              */
             network: string;
-            /** Subnet */
+            /**
+             * Subnet
+             * @description Where its address is from; the network's oldest subnet with room if not said.
+             */
             subnet?: string | null;
-            /** Address */
+            /**
+             * Address
+             * @description Its IPv4 address; a free one if not said.
+             */
             address?: string | null;
             /**
-             * Security Groups
+             * Security groups
+             * @description Which groups it is in; without any, only replies and DHCP pass.
              * @default []
              */
             security_groups: string[];
@@ -1775,16 +1824,29 @@ export interface components {
          * @description What should be, with everything decided. `mac` and `address` never change.
          */
         PortSpec: {
-            /** Network */
+            /**
+             * Network
+             * @description Where it is.
+             */
             network: string;
-            /** Subnet */
+            /**
+             * Subnet
+             * @description Where its address is from.
+             */
             subnet: string;
-            /** Address */
+            /**
+             * Address
+             * @description Its IPv4 address.
+             */
             address: string;
-            /** Mac */
+            /**
+             * MAC
+             * @description Its hardware address.
+             */
             mac: string;
             /**
-             * Security Groups
+             * Security groups
+             * @description Which groups it is in.
              * @default []
              */
             security_groups: string[];
@@ -1794,7 +1856,10 @@ export interface components {
          * @description Which security groups the port is in; the list replaces the one before.
          */
         PortUpdate: {
-            /** Security Groups */
+            /**
+             * Security groups
+             * @description Which groups it is in, instead of those of before.
+             */
             security_groups: string[];
         };
         /**
@@ -1834,11 +1899,20 @@ export interface components {
          * @description What the machine boots from: a new volume from an image, which goes with the machine; or a volume that is there.
          */
         RootVolume: {
-            /** Image */
+            /**
+             * Image
+             * @description What the new volume is a copy of.
+             */
             image?: string | null;
-            /** Size Gib */
+            /**
+             * Size (GiB)
+             * @description Size of the new volume in GiB.
+             */
             size_gib?: number | null;
-            /** Volume */
+            /**
+             * Volume
+             * @description The volume that is there, instead of a new one.
+             */
             volume?: string | null;
         };
         /**
@@ -1848,20 +1922,31 @@ export interface components {
         Rule: {
             /**
              * Direction
+             * @description Towards the port, or from it.
              * @enum {string}
              */
             direction: "ingress" | "egress";
             /**
              * Protocol
+             * @description Which traffic.
              * @default any
              * @enum {string}
              */
             protocol: "tcp" | "udp" | "icmp" | "any";
-            /** Port Min */
+            /**
+             * Port min
+             * @description The first port, of tcp or udp; any if not said.
+             */
             port_min?: number | null;
-            /** Port Max */
+            /**
+             * Port max
+             * @description The last port; the first one alone if not said.
+             */
             port_max?: number | null;
-            /** Remote */
+            /**
+             * Remote
+             * @description Whom with: a range as in 10.0.0.0/24, `self` for members of this group; everybody if not said.
+             */
             remote?: "self" | string | null;
         };
         /**
@@ -1975,7 +2060,10 @@ export interface components {
          * @description Which version is the current one.
          */
         SecretSpec: {
-            /** Version */
+            /**
+             * Version
+             * @description The number of the current version.
+             */
             version: number;
         };
         /**
@@ -2107,6 +2195,7 @@ export interface components {
         SecurityGroupSpec: {
             /**
              * Rules
+             * @description What is allowed.
              * @default []
              */
             rules: components["schemas"]["Rule"][];
@@ -2251,7 +2340,10 @@ export interface components {
          * @description The one line of a `.pub` file.
          */
         SshKeyRequest: {
-            /** Public Key */
+            /**
+             * Public key
+             * @description As in `ssh-ed25519 AAAA… you@there`.
+             */
             public_key: string;
         };
         /**
@@ -2259,9 +2351,15 @@ export interface components {
          * @description The key, and its fingerprint as ssh-keygen shows it.
          */
         SshKeySpec: {
-            /** Public Key */
+            /**
+             * Public key
+             * @description The line that machines are given.
+             */
             public_key: string;
-            /** Fingerprint */
+            /**
+             * Fingerprint
+             * @description As ssh-keygen shows it.
+             */
             fingerprint: string;
         };
         /**
@@ -2365,18 +2463,22 @@ export interface components {
         SubnetRequest: {
             /**
              * Network
-             * @description A name or an id.
+             * @description The network whose addresses these are.
              */
             network: string;
             /**
-             * Cidr
+             * CIDR
              * @description An IPv4 range, as in 10.0.0.0/24.
              */
             cidr: string;
-            /** Gateway */
+            /**
+             * Gateway
+             * @description The range's first host address if not said.
+             */
             gateway?: string | null;
             /**
-             * Dns Servers
+             * DNS servers
+             * @description What guests ask for names.
              * @default []
              */
             dns_servers: string[];
@@ -2386,14 +2488,24 @@ export interface components {
          * @description What should be, with everything decided.
          */
         SubnetSpec: {
-            /** Network */
+            /**
+             * Network
+             * @description The network whose addresses these are.
+             */
             network: string;
-            /** Cidr */
+            /**
+             * CIDR
+             * @description The range, as in 10.0.0.0/24.
+             */
             cidr: string;
-            /** Gateway */
+            /**
+             * Gateway
+             * @description The way out, as guests are told.
+             */
             gateway: string;
             /**
-             * Dns Servers
+             * DNS servers
+             * @description What guests ask for names.
              * @default []
              */
             dns_servers: string[];
@@ -2466,6 +2578,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             } | null;
+            /** Spec */
             spec?: components["schemas"]["PortUpdate"] | null;
         };
         /** UpdateSecret */
@@ -2476,6 +2589,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             } | null;
+            /** Spec */
             spec?: components["schemas"]["SecretRequest"] | null;
         };
         /** UpdateSecurityGroup */
@@ -2486,6 +2600,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             } | null;
+            /** Spec */
             spec?: components["schemas"]["SecurityGroupSpec"] | null;
         };
         /** UpdateSshKey */
@@ -2514,6 +2629,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             } | null;
+            /** Spec */
             spec?: components["schemas"]["VmUpdate"] | null;
         };
         /** UpdateVolume */
@@ -2524,6 +2640,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             } | null;
+            /** Spec */
             spec?: components["schemas"]["VolumeUpdate"] | null;
         };
         /**
@@ -2612,15 +2729,20 @@ export interface components {
          * @description What the hypervisor says.
          */
         VmObserved: {
-            /** Power */
+            /**
+             * Power
+             * @description Whether it runs.
+             */
             power?: ("running" | "stopped" | "paused" | "crashed") | null;
             /**
              * Reboots
+             * @description How often it has been rebooted.
              * @default 0
              */
             reboots: number;
             /**
-             * Restart Required
+             * Restart required
+             * @description Some of what is wanted takes hold at the next start.
              * @default false
              */
             restart_required: boolean;
@@ -2644,34 +2766,47 @@ export interface components {
          */
         VmRequest: {
             /**
-             * Vcpus
+             * vCPUs
              * @description Virtual CPUs.
              */
             vcpus: number;
             /**
-             * Memory Mib
+             * Memory (MiB)
              * @description Memory in MiB.
              */
             memory_mib: number;
+            /**
+             * Root volume
+             * @description What the machine boots from.
+             */
             root_volume: components["schemas"]["RootVolume"];
             /**
              * Volumes
+             * @description Volumes that are there, as further disks.
              * @default []
              */
             volumes: string[];
             /**
-             * Nics
+             * NICs
+             * @description The machine's network cards.
              * @default []
              */
             nics: components["schemas"]["NicRequest"][];
             /**
-             * Ssh Keys
+             * SSH keys
+             * @description Who is let in by SSH.
              * @default []
              */
             ssh_keys: string[];
-            /** User Data */
+            /**
+             * User data
+             * @description What cloud-init is handed in the guest: kept as a secret, never answered.
+             */
             user_data?: string | null;
-            /** Hostname */
+            /**
+             * Hostname
+             * @description What the guest calls itself; its name if not said.
+             */
             hostname?: string | null;
         };
         /**
@@ -2679,36 +2814,55 @@ export interface components {
          * @description What should be, with everything decided. The first disk is what it boots from.
          */
         VmSpec: {
-            /** Vcpus */
+            /**
+             * vCPUs
+             * @description Virtual CPUs.
+             */
             vcpus: number;
-            /** Memory Mib */
+            /**
+             * Memory (MiB)
+             * @description Memory in MiB.
+             */
             memory_mib: number;
-            /** Hostname */
+            /**
+             * Hostname
+             * @description What the guest calls itself.
+             */
             hostname: string;
             /**
              * Power
+             * @description Whether the machine should run.
              * @default running
              * @enum {string}
              */
             power: "running" | "stopped";
             /**
              * Reboots
+             * @description How often it should have been rebooted.
              * @default 0
              */
             reboots: number;
-            /** Disks */
+            /**
+             * Disks
+             * @description Its volumes; it boots from the first.
+             */
             disks: components["schemas"]["DiskSpec"][];
             /**
-             * Nics
+             * NICs
+             * @description Its network cards.
              * @default []
              */
             nics: components["schemas"]["NicSpec"][];
             /**
-             * Authorized Keys
+             * Authorized keys
+             * @description Public keys that are let in by SSH, as they were at its making.
              * @default []
              */
             authorized_keys: string[];
-            /** User Data Secret */
+            /**
+             * User data secret
+             * @description Where its user data is kept.
+             */
             user_data_secret?: string | null;
         };
         /**
@@ -2718,6 +2872,7 @@ export interface components {
         VmUpdate: {
             /**
              * Power
+             * @description Whether the machine should run.
              * @enum {string}
              */
             power: "running" | "stopped";
@@ -2807,7 +2962,10 @@ export interface components {
          * @description What the storage engine says: the size in bytes.
          */
         VolumeObserved: {
-            /** Size Bytes */
+            /**
+             * Size (bytes)
+             * @description How large it is.
+             */
             size_bytes?: number | null;
         };
         /**
@@ -2829,11 +2987,14 @@ export interface components {
          */
         VolumeRequest: {
             /**
-             * Size Gib
+             * Size (GiB)
              * @description Size in GiB.
              */
             size_gib: number;
-            /** Image */
+            /**
+             * Image
+             * @description What it is a copy of; empty if not said.
+             */
             image?: string | null;
         };
         /**
@@ -2841,9 +3002,15 @@ export interface components {
          * @description What should be.
          */
         VolumeSpec: {
-            /** Size Gib */
+            /**
+             * Size (GiB)
+             * @description Size in GiB.
+             */
             size_gib: number;
-            /** Image */
+            /**
+             * Image
+             * @description What it is a copy of.
+             */
             image?: string | null;
         };
         /**
@@ -2852,7 +3019,7 @@ export interface components {
          */
         VolumeUpdate: {
             /**
-             * Size Gib
+             * Size (GiB)
              * @description Size in GiB.
              */
             size_gib: number;
