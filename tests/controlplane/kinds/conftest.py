@@ -4,16 +4,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import MakeDatabase
+from tests.conftest import Recycled
 from tests.controlplane.kinds.mortal import Boundaries, MortalCloud, MortalDatabase
 
 
 @pytest.fixture
-async def mortal(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[MortalCloud]:
+async def mortal(recycled: Recycled, tmp_path: Path) -> AsyncIterator[MortalCloud]:
     """One cluster, one host, and a new project for each run."""
-    database = await MortalDatabase.connect(await make_database())
-    database.boundaries = Boundaries()
-    cloud = await MortalCloud.build(database, tmp_path)
-    yield cloud
-    cloud.close()
-    await database.close()
+    async with recycled.lend() as url:
+        database = await MortalDatabase.connect(url)
+        database.boundaries = Boundaries()
+        cloud = await MortalCloud.build(database, tmp_path)
+        yield cloud
+        cloud.close()
+        await database.close()
