@@ -1,7 +1,7 @@
 # The one front door for people. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test test-console generate console chaos fuzz check bench
+.PHONY: help setup up down demo test test-console generate console chaos fuzz check docs bench
 
 PYTHON := .venv/bin/python
 NPM := deploy/with_node.sh npm --prefix console
@@ -45,13 +45,18 @@ fuzz: setup ## Send the whole api cases that its documents make up (CASES=, SECO
 	@FUZZ_CASES=$(CASES) FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
 		$(PYTHON) -m pytest -q --show-capture=no tests/fuzz
 
-check: setup ## Lint, types, import rules, generated files unchanged
+check: setup ## Lint, types, import rules, generated files unchanged, documents whole
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 	$(PYTHON) -m groundplane.processes.main openapi --check
+	.venv/bin/zensical build --strict --clean
 	$(NPM) run check
+
+docs: setup ## Make the site of docs/ in build/docs, to be opened in a browser; a broken link fails
+	@.venv/bin/zensical build --strict --clean
+	@echo "file://$(CURDIR)/build/docs/index.html"
 
 bench: setup ## Run the benchmarks and show which goals are met
 	@$(PYTHON) bench/run.py
