@@ -1,4 +1,4 @@
-"""The site that `make docs` makes of docs/: whole, asking no other host for anything, and refused when something in it is broken."""
+"""The site of docs/: whole, asking no other host for anything, and refused when something in it is broken."""
 
 import re
 import shutil
