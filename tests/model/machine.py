@@ -10,7 +10,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import httpx
 from hypothesis import strategies as st
@@ -24,6 +24,7 @@ from groundplane.contracts.specs import SpecKind
 from groundplane.controlplane.gateway.idempotency import HEADER, REPLAYED_HEADER
 from groundplane.controlplane.gateway.views import JOB_PREFIX
 from groundplane.controlplane.resources.manager import CORRECTION
+from groundplane.controlplane.resources.pages import Sort
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.resources.quota import dimensions
 from groundplane.dataplane.providers.simulated import Injection
@@ -222,10 +223,18 @@ class Platform(RuleBasedStateMachine):
         """A granted request comes again with its key: the same, or another."""
         self._do(self._send_again(project, number, same))
 
-    @rule(project=projects, kind=kinds, limit=st.sampled_from((1, 2, 50)), name=st.none() | names, labels=labels)
-    def read(self, project: str, kind: str, limit: int, name: str | None, labels: Json) -> None:
-        """A list, page by page, of what filters let through; and each of it."""
-        self._do(self._read(project, kind, limit, name, labels))
+    @rule(
+        project=projects,
+        kind=kinds,
+        limit=st.sampled_from((1, 2, 50)),
+        name=st.none() | names,
+        whole=st.booleans(),
+        labels=labels,
+        sort=st.sampled_from(get_args(Sort)),
+    )
+    def read(self, project: str, kind: str, limit: int, name: str | None, whole: bool, labels: Json, sort: Sort) -> None:
+        """A list, page by page, of what filters let through, in an order; and each of it."""
+        self._do(self._read(project, kind, limit, name, labels, sort, whole=whole))
 
     @rule(project=projects, kind=kinds, which=whiches)
     def others_try(self, project: str, kind: str, which: str) -> None:
@@ -547,9 +556,12 @@ class Platform(RuleBasedStateMachine):
         rows = await self.cloud.fetch("SELECT outcome, code FROM audit_event WHERE request_id = $1", request_id)
         return [(row["outcome"], row["code"]) for row in rows]
 
-    async def _read(self, project: str, kind: str, limit: int, name: str | None, labels: Json) -> None:
-        query, found = f"?limit={limit}", []
-        query += f"&name={name}" if name else ""
+    async def _read(
+        self, project: str, kind: str, limit: int, name: str | None, labels: Json, sort: Sort, *, whole: bool
+    ) -> None:
+        query, found = f"?limit={limit}&sort={sort}", []
+        prefix = (name or "")[:1] if not whole else ""
+        query += f"&name_prefix={prefix}" if prefix else f"&name={name}" if name else ""
         query += "&label=" + ",".join(f"{key}={value}" for key, value in labels.items()) if labels else ""
         path, cursor = f"{self.world.below(project)}/{PLURALS[kind]}", ""
         while cursor is not None:
@@ -560,9 +572,12 @@ class Platform(RuleBasedStateMachine):
             found += [_shown(view) for view in body["items"]]
             cursor = body["next"]
         things = [thing for thing in self.projects[project].living(kind)
-                  if name in {None, thing.name} and labels.items() <= thing.labels.items()]  # fmt: skip
+                  if (thing.name.startswith(prefix) if prefix else name in {None, thing.name})
+                  and labels.items() <= thing.labels.items()]  # fmt: skip
         believed = sorted((thing.id, thing.name, thing.labels, thing.leaving) for thing in things)
         assert sorted(found) == believed, f"the list has {found}, and not {believed}"
+        in_order = sorted(found, key=lambda shown: shown[1 if sort.endswith("name") else 0], reverse=sort.startswith("-"))
+        assert found == in_order, f"the list has {found}, which is not by {sort}"
         for thing in things[:1]:
             one = await self.world.call(project, "GET", f"{path}/{thing.id}")
             assert one.status_code == 200, one.text

@@ -6487,6 +6487,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -6494,6 +6496,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path?: never;
@@ -6820,6 +6824,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -6827,6 +6833,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {

@@ -2358,6 +2358,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -2365,6 +2367,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path?: never;
@@ -2693,6 +2697,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -2700,6 +2706,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path?: never;
@@ -3028,6 +3036,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -3035,6 +3045,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path?: never;
@@ -3363,6 +3375,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -3370,6 +3384,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path?: never;
@@ -3698,6 +3714,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -3705,6 +3723,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path?: never;

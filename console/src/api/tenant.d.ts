@@ -3277,6 +3277,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -3284,6 +3286,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {
@@ -3793,6 +3797,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -3800,6 +3806,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {
@@ -4132,6 +4140,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -4139,6 +4149,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {
@@ -4471,6 +4483,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -4478,6 +4492,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {
@@ -4810,6 +4826,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -4817,6 +4835,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {
@@ -5149,6 +5169,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -5156,6 +5178,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {
@@ -5488,6 +5512,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -5495,6 +5521,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {
@@ -5827,6 +5855,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -5834,6 +5864,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {
@@ -6166,6 +6198,8 @@ export interface operations {
                 /** @description Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas. */
                 label?: string | null;
                 name?: string | null;
+                /** @description What the name begins with. */
+                name_prefix?: string | null;
                 status?: string | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
@@ -6173,6 +6207,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description What uses this resource (its id): a network's ports. */
                 uses?: string | null;
+                /** @description The oldest first, the newest first, by name, or by name backwards. */
+                sort?: "created_at" | "-created_at" | "name" | "-name";
             };
             header?: never;
             path: {

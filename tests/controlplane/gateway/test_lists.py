@@ -4,20 +4,23 @@ import asyncio
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fastapi import FastAPI
 from tests.controlplane.gateway.conftest import Api
+from tests.controlplane.gateway.mutations import SSH_KEY
 from tests.controlplane.gateway.test_completeness import known_ids, public_apps, routes
 
 from groundplane.controlplane.gateway.selectors import parse_selector
+from groundplane.controlplane.resources import pages
+from groundplane.controlplane.resources.pages import Sort
 from groundplane.controlplane.resources.selectors import Term
 from groundplane.kernel.errors import InvalidRequestError
 from groundplane.kernel.ids import format_id, new_id
 from groundplane.processes.catalog import KINDS
 
-OF_RESOURCES = {"label", "name", "status", "created_after", "created_before", "uses"}
+OF_RESOURCES = {"label", "name", "name_prefix", "sort", "status", "created_after", "created_before", "uses"}
 BORN = {"created_after", "created_before"}
 OF_OTHERS = {
     "jobs": {"resource", "parent", "state", "verb", "kind"} | BORN,
@@ -73,7 +76,8 @@ def test_every_list_has_pages_and_filters(api: Api) -> None:
 
 async def test_every_filter_of_every_list_can_be_asked(api: Api) -> None:
     values = {
-        "label": "a=b,!c,d in (e,f),g!=h", "name": "it", "status": "active", "created_after": "2020-01-01T00:00:00Z",
+        "label": "a=b,!c,d in (e,f),g!=h", "name": "it", "name_prefix": "i", "sort": "-name",
+        "status": "active", "created_after": "2020-01-01T00:00:00Z",
         "created_before": "2030-01-01T00:00:00Z", "uses": format_id("net", new_id()), "limit": "7",
         "resource": format_id("vm", new_id()), "parent": format_id("job", new_id()),
         "state": "FAILED", "verb": "create", "kind": "vm", "action": "compute.vm.create", "outcome": "denied",
@@ -174,6 +178,64 @@ async def _names(api: Api, plural: str, **filters: str) -> list[str]:
     answer = await api.call("GET", f"{api.project}/{plural}", params=filters)
     assert answer.status_code == 200, answer.text
     return [item["name"] for item in answer.json()["items"]]
+
+
+@pytest.mark.parametrize("few", [0, 100], ids=["walked", "gathered"])
+@pytest.mark.parametrize("labels", [{}, {"env": "prod"}], ids=["all", "labelled"])
+@pytest.mark.parametrize("prefix", ["", "a", "a-1"])
+@pytest.mark.parametrize("sort", get_args(Sort))
+async def test_pages_are_in_order(
+    api: Api, monkeypatch: pytest.MonkeyPatch, few: int, labels: dict[str, str], prefix: str, sort: str
+) -> None:
+    """Whichever way the rows are found."""
+    monkeypatch.setattr(pages, "FEW", few)
+    made = [("a-10", True), ("b", True), ("a", False), ("a-1", True), ("c", False), ("a-2", True), ("a-1-x", False)]
+    for name, labelled in made:
+        answer = await api.post(
+            "/ssh-keys", {"name": name, "labels": {"env": "prod" if labelled else "test"}, "spec": {"public_key": SSH_KEY}}
+        )
+        assert answer.status_code == 201, answer.text
+    asked = {"sort": sort, "limit": 2, "name_prefix": prefix or None, "label": "env=prod" if labels else None}
+    found: list[str] = []
+    cursor = None
+    while cursor or not found:
+        query = {name: value for name, value in {**asked, "cursor": cursor}.items() if value is not None}
+        answer = await api.call("GET", f"{api.project}/ssh-keys", params=query)
+        assert answer.status_code == 200, answer.text
+        found += [item["name"] for item in answer.json()["items"]]
+        cursor = answer.json()["next"]
+    wanted = [name for name, labelled in made if name.startswith(prefix) and (labelled or not labels)]
+    wanted = sorted(wanted) if sort.endswith("name") else wanted
+    assert found == (wanted[::-1] if sort.startswith("-") else wanted)
+
+
+async def test_operators_and_organizations_sort_too(api: Api) -> None:
+    for path, names in {"/api/ops/v1/hosts": ["b", "a"], f"{api.organization}/projects": ["z", "y"]}.items():
+        spec = {"spec": {"cluster": "it", "vcpus": 1, "memory_mib": 1024}} if "hosts" in path else {}
+        for name in names:
+            assert (await api.call("POST", path, json={"name": name, **spec})).status_code == 201
+        up, down = [
+            [item["name"] for item in (await api.call("GET", path, params={"sort": sort})).json()["items"]]
+            for sort in ("name", "-name")
+        ]
+        assert up == sorted(up)
+        assert up == down[::-1]
+        assert set(names) < set(up)
+        first = await api.call("GET", path, params={"sort": "name", "limit": 1})
+        rest = await api.call("GET", path, params={"sort": "name", "cursor": first.json()["next"]})
+        assert [item["name"] for item in rest.json()["items"]] == up[1:]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"sort": "size"}, {"sort": "name", "cursor": "vm_01k"}, {"sort": "created_at", "cursor": "a"}, {"name_prefix": "A%"},
+        {"name_prefix": ""}, {"sort": "name", "cursor": "a{"},
+    ],
+)  # fmt: skip
+async def test_orders_and_cursors_that_are_none_are_refused(api: Api, query: dict[str, str]) -> None:
+    answer = await api.call("GET", f"{api.project}/vms", params=query)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 async def test_operators_select_by_place(api: Api) -> None:

@@ -14,9 +14,10 @@ from bench import crowd
 from groundplane.controlplane import audit
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.jobs import job as jobs
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import pages
+from groundplane.controlplane.resources.pages import Filters, Sort
+from groundplane.controlplane.resources.scopes import entering
 from groundplane.controlplane.resources.selectors import Term, equals
-from groundplane.controlplane.resources.store import Filters
 from groundplane.kernel.database import Database, Tx
 
 LIMIT = 51
@@ -82,6 +83,15 @@ async def _project(tx: Tx) -> tuple[UUID, UUID]:
     return row["id"], row["organization_id"]
 
 
+async def _confined(tx: Tx) -> tuple[UUID, UUID]:
+    """As a tenant's request is: under row-level security."""
+    project_id, organization_id = await _project(tx)
+    question = entering(organization_id, project_id)
+    places = [f"${number}" for number, _ in enumerate(question.values, 1)]
+    await tx.connection.connection.fetch(question.sql.format(*places), *question.values)
+    return project_id, organization_id
+
+
 NOW = datetime.now(UTC)
 
 
@@ -102,8 +112,8 @@ async def test_a_page_of_a_project_reads_its_own_rows(watched: tuple[Tx, Watched
     tx, watch = watched
     project_id, organization_id = await _project(tx)
     where: dict[str, Any] = {"project_id": project_id, "organization_id": organization_id, "filters": filters, "limit": LIMIT}
-    first = await store.page(tx, VM, **where)
-    second = await store.page(tx, VM, **where, after=first[-1].id)
+    first = await pages.page(tx, VM, **where)
+    second = await pages.page(tx, VM, **where, after=first[-1].id)
     assert len(first) == len(second) == LIMIT
     assert first[-1].id < second[0].id
     for plan in watch.plans:
@@ -117,10 +127,55 @@ async def test_a_page_of_a_project_reads_its_own_rows(watched: tuple[Tx, Watched
 async def test_what_few_have_is_found_without_reading_the_others(watched: tuple[Tx, Watched], filters: Filters) -> None:
     tx, watch = watched
     project_id, organization_id = await _project(tx)
-    found = await store.page(tx, VM, project_id=project_id, organization_id=organization_id, filters=filters, limit=LIMIT)
+    found = await pages.page(tx, VM, project_id=project_id, organization_id=organization_id, filters=filters, limit=LIMIT)
     assert [each.name for each in found] == (["vm-107"] if filters.name else [])
     (plan,) = watch.plans
     assert rows_read(plan) <= 5, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize("labels", [(), ("env",)], ids=["", "labelled"])
+@pytest.mark.parametrize(
+    ("sort", "prefix"), [("-created_at", None), ("name", None), ("-name", None), ("name", "vm-1"), ("-name", "vm-1")]
+)
+async def test_a_page_in_order_reads_its_own_rows(
+    watched: tuple[Tx, Watched], monkeypatch: pytest.MonkeyPatch, sort: Sort, prefix: str | None, labels: Sequence[str]
+) -> None:
+    monkeypatch.setattr(pages, "FEW", 0)
+    tx, watch = watched
+    project_id, organization_id = await _confined(tx)
+    watch.plans.clear()
+    filters = Filters(name_prefix=prefix, labels=[equals(key, "prod") for key in labels])
+    where: dict[str, Any] = {"project_id": project_id, "organization_id": organization_id, "limit": LIMIT, "sort": sort}
+    first = await pages.page(tx, VM, **where, filters=filters)
+    after = first[-1].name if sort.endswith("name") else first[-1].id
+    second = await pages.page(tx, VM, **where, filters=filters, after=after)
+    assert len({each.id for each in (*first, *second)}) == 2 * LIMIT
+    for plan in watch.plans:
+        assert not [each["Node Type"] for each in nodes(plan) if each["Node Type"] in {"Sort", "Seq Scan", "Hash"}], plan
+        assert rows_read(plan) <= LIMIT * (1 + len(labels)) + 5, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize(
+    ("sort", "filters"),
+    [
+        ("created_at", Filters(name_prefix="vm-10")),
+        ("-created_at", Filters(name_prefix="vm-10")),
+        ("-created_at", Filters(name_prefix="vm-10", labels=[equals("env", "prod")])),
+        ("name", Filters(labels=[equals("env", "none")])),
+    ],
+)
+async def test_what_few_match_is_gathered_and_sorted(watched: tuple[Tx, Watched], sort: Sort, filters: Filters) -> None:
+    """Of 200 machines, those numbered 107, 1007 and 10007 to 10907."""
+    tx, watch = watched
+    project_id, organization_id = await _confined(tx)
+    watch.plans.clear()
+    where: dict[str, Any] = {"project_id": project_id, "organization_id": organization_id, "limit": LIMIT, "sort": sort}
+    found = [each.name for each in await pages.page(tx, VM, **where, filters=filters)]
+    of_prefix = ["vm-107", "vm-1007", *(f"vm-{number}" for number in range(10007, 11000, 100))]
+    wanted = of_prefix if filters.name_prefix else []
+    assert found == (wanted[::-1] if sort.startswith("-") else wanted)
+    for plan in watch.plans:
+        assert rows_read(plan) <= (2 + len(filters.labels)) * len(wanted) + 5, json.dumps(plan, indent=1)
 
 
 async def test_pages_of_jobs_and_of_the_audit_log_too(watched: tuple[Tx, Watched]) -> None:

@@ -12,7 +12,7 @@ from groundplane.controlplane.compute.vm.models import VmUpdate
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.network.port import PORT, PortRequest, PortUpdate
 from groundplane.controlplane.network.security_group import SECURITY_GROUP, Rule, SecurityGroupSpec
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import pages, store
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.problems import (
     BeingDeletedError,
@@ -117,8 +117,8 @@ async def test_selectors_ask_that_all_labels_be_equal(cloud: Cloud) -> None:
 
     async def names(*selector: tuple[str, str]) -> list[str]:
         async with cloud.database.transaction() as tx:
-            filters = store.Filters(labels=[equals(key, value) for key, value in selector])
-            page = await store.page(tx, NETWORK, project_id=cloud.project_id, filters=filters)
+            filters = pages.Filters(labels=[equals(key, value) for key, value in selector])
+            page = await pages.page(tx, NETWORK, project_id=cloud.project_id, filters=filters)
             return [resource.name for resource in page]
 
     assert await names() == ["a", "b", "c", "d"]
@@ -137,7 +137,7 @@ async def test_pages_meet_every_resource_once_while_others_come_and_go(cloud: Cl
     after: UUID | None = None
     for turn in range(4):
         async with cloud.database.transaction() as tx:
-            page = await store.page(tx, NETWORK, project_id=cloud.project_id, after=after, limit=3)
+            page = await pages.page(tx, NETWORK, project_id=cloud.project_id, after=after, limit=3)
         if not page:
             break
         seen += [resource.name for resource in page]
@@ -155,11 +155,11 @@ async def test_pages_are_of_one_project_and_filtered_by_name_and_status(cloud: C
     cloud.project_id = await _project(cloud, "other")
     await cloud.make(NETWORK, NetworkSpec(), name="there")
     async with cloud.database.transaction() as tx:
-        of_here = await store.page(tx, NETWORK, project_id=here)
-        active = await store.page(tx, NETWORK, project_id=here, filters=store.Filters(status="active"))
-        named = await store.page(tx, NETWORK, project_id=here, filters=store.Filters(name="coming"))
-        nobody = await store.page(tx, NETWORK, project_id=None, organization_ids=[])
-        everybody = await store.page(tx, NETWORK, project_id=None, organization_ids=[cloud.organization_id])
+        of_here = await pages.page(tx, NETWORK, project_id=here)
+        active = await pages.page(tx, NETWORK, project_id=here, filters=pages.Filters(status="active"))
+        named = await pages.page(tx, NETWORK, project_id=here, filters=pages.Filters(name="coming"))
+        nobody = await pages.page(tx, NETWORK, project_id=None, organization_ids=[])
+        everybody = await pages.page(tx, NETWORK, project_id=None, organization_ids=[cloud.organization_id])
     assert [resource.name for resource in of_here] == ["here", "coming"]
     assert [resource.name for resource in active] == ["here"]
     assert [resource.name for resource in named] == ["coming"]

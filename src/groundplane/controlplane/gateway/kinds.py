@@ -1,5 +1,6 @@
 """The routes of every Kind, made from its declaration: create, read, list, update, delete, actions, history."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,11 +31,12 @@ from groundplane.controlplane.gateway.views import (
 )
 from groundplane.controlplane.identity import organizations_of
 from groundplane.controlplane.jobs import job as jobs
-from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Labels, Name, Strict
+from groundplane.controlplane.resources import pages, store
+from groundplane.controlplane.resources.fields import NAME_PATTERN, Labels, Name, Strict
 from groundplane.controlplane.resources.kind import Action, Kind
 from groundplane.controlplane.resources.manager import MOST_AT_ONCE, BulkOutcome, Outcome
 from groundplane.controlplane.resources.organization import ORGANIZATION
+from groundplane.controlplane.resources.pages import Filters, Sort
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Row, Tx
@@ -51,6 +53,8 @@ Selector = Annotated[
         description="Terms that must all hold: `k=v`, `k!=v`, `k`, `!k`, `k in (a,b)`, `k notin (a,b)`, separated by commas.",
     ),
 ]
+SortBy = Annotated[Sort, Query(description="The oldest first, the newest first, by name, or by name backwards.")]
+PrefixFilter = Annotated[str | None, Query(pattern=r"^[a-z0-9-]{1,63}$", description="What the name begins with.")]
 NameFilter = Annotated[str | None, Query(max_length=63, pattern=r"^[^\x00]*$")]
 StatusFilter = Annotated[str | None, Query(pattern="^(creating|active|updating|deleting|error)$")]
 CreatedAfter = Annotated[AwareDatetime | None, Query(description="Made then or later.")]
@@ -66,21 +70,29 @@ Count = Annotated[
 
 
 class Selection:
-    """The filters that every list of resources takes."""
+    """The filters and the order that every list of resources takes."""
 
     def __init__(
         self,
         label: Selector = None,
         name: NameFilter = None,
+        name_prefix: PrefixFilter = None,
         status: StatusFilter = None,
         created_after: CreatedAfter = None,
         created_before: CreatedBefore = None,
         uses: UsesFilter = None,
+        sort: SortBy = "created_at",
     ) -> None:
-        self.filters = store.Filters(
-            labels=parse_selector(label), name=name, status=status, created_after=created_after, created_before=created_before
+        self.filters = Filters(
+            labels=parse_selector(label),
+            name=name,
+            name_prefix=name_prefix,
+            status=status,
+            created_after=created_after,
+            created_before=created_before,
         )
         self.uses = uses
+        self.sort = sort
 
 
 def placed_selection(
@@ -124,8 +136,18 @@ def cursor_uuid(prefix: str, text: str | None) -> UUID | None:
     """Where a page begins. Raises InvalidRequestError."""
     after = parse_id(prefix, text) if text else None
     if text and after is None:
-        raise InvalidRequestError("The cursor is not one of this list. Begin without a cursor.")
+        raise InvalidRequestError(_NO_CURSOR)
     return after
+
+
+def cursor_name(text: str | None) -> str | None:
+    """Where a page begins that is in the order of names. Raises InvalidRequestError."""
+    if text and not re.fullmatch(NAME_PATTERN, text):
+        raise InvalidRequestError(_NO_CURSOR)
+    return text or None
+
+
+_NO_CURSOR = "The cursor is not one of this list, or of another order. Begin without a cursor."
 
 
 Found = TypeVar("Found")
@@ -286,20 +308,22 @@ class KindRoutes:
             request: Request, chosen: Annotated[Selection, Depends(selection)], limit: Limit = 50, cursor: Cursor = None
         ) -> Response:
             scope = path_scope(request)
-            after = cursor_uuid(self.kind.prefix, cursor)
+            key = "name" if chosen.sort.endswith("name") else "id"
+            after = cursor_name(cursor) if key == "name" else cursor_uuid(self.kind.prefix, cursor)
             used = filter_id(self.services.kinds.values(), "uses", chosen.uses)
             async with self._open_list(request, scope) as op:
-                found = await store.page(
+                found = await pages.page(
                     op.tx,
                     self.kind,
                     project_id=scope.project_id,
                     organization_id=op.organization_id,
                     organization_ids=await self._visible(op, scope),
                     filters=replace(chosen.filters, uses=used),
+                    sort=chosen.sort,
                     after=after,
                     limit=limit + 1,
                 )
-            return page(found, limit, lambda resource: resource_view(self.kind, resource, operator=self.operator))
+            return page(found, limit, lambda resource: resource_view(self.kind, resource, operator=self.operator), key=key)
 
         return list_page
 

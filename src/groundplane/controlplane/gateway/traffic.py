@@ -24,7 +24,7 @@ from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
 from groundplane.controlplane.jobs import traffic
 from groundplane.controlplane.jobs.traffic import RULE_PREFIX, Action, Match, Rule, RuleNotFoundError
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import pages, store
 from groundplane.controlplane.resources.fields import Reference, Strict
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.organization import ORGANIZATION
@@ -277,7 +277,7 @@ async def _refer(
 
 
 async def _named_alike(tx: Tx, kind: Kind, name: str) -> Sequence[Resource]:
-    return await store.page(tx, kind, project_id=None, filters=store.Filters(name=name), limit=2)
+    return await pages.page(tx, kind, project_id=None, filters=pages.Filters(name=name), limit=2)
 
 
 async def _told(tx: Tx, rule: Rule) -> dict[str, Any]:

@@ -3,17 +3,14 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from groundplane.controlplane.resources.kind import Creation, Draft, Kind
 from groundplane.controlplane.resources.problems import NameTakenError, ReferenceNotFoundError, ResourceNotFoundError
 from groundplane.controlplane.resources.resource import COLUMNS, Resource, Status
-from groundplane.controlplane.resources.selectors import Term
 from groundplane.kernel.database import Row, Tx
 from groundplane.kernel.ids import parse_id
-from groundplane.kernel.where import Where
 
 
 def insert(tx: Tx, kind: Kind, creation: Creation, draft: Draft, spec: Mapping[str, Any], *, status: Status) -> Resource:
@@ -260,75 +257,6 @@ def _no_such(wish: Wish) -> ReferenceNotFoundError:
         f"{wish.field}: there is no {noun} {wish.reference!r} in this project. Create it first, or correct the reference.",
         context={"field": wish.field, "kind": wish.kind.name, "reference": wish.reference},
     )
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which resources of a kind a list is about; None means any. `labels` are terms that must all hold.
-
-    created_after, created_before   by `created_at`, the first included, the second not
-    uses                            what links to this resource
-    """
-
-    labels: Sequence[Term] = ()
-    name: str | None = None
-    status: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    uses: UUID | None = None
-    cluster_id: UUID | None = None
-    host_id: UUID | None = None
-
-
-async def page(
-    tx: Tx,
-    kind: Kind,
-    *,
-    project_id: UUID | None,
-    organization_id: UUID | None = None,
-    organization_ids: Sequence[UUID] | None = None,
-    filters: Filters = Filters(),
-    after: UUID | None = None,
-    limit: int = 50,
-) -> Sequence[Resource]:
-    """Living resources of a kind, oldest first, `after` being the last id of the page before.
-
-    `organization_id` is the project's: who knows it, says it, and labels are found by it.
-    """
-    where = Where()
-    leading = next((term for term in filters.labels if term.single), None) if organization_id else None
-    source, row_id = "resource", "id"
-    if filters.labels:
-        await tx.execute(_IN_ORDER)
-    if leading is not None:
-        source, row_id = _led_by(leading, where, organization_id, kind), "led.resource_id"
-    where.clauses += [f"resource.kind = {where.place(kind.name)}", "deleted_at IS NULL"]
-    where.after(after, column=row_id)
-    where.equal(project_id=project_id, name=filters.name, status=filters.status)
-    where.equal(cluster_id=filters.cluster_id, host_id=filters.host_id)
-    if filters.name is not None and project_id is not None:  # as the index of names has it
-        where.equal(scope_id=scope_of(kind, organization_id, project_id))
-    where.made(filters.created_after, filters.created_before, row_id=row_id)
-    if organization_ids is not None:
-        where.clauses.append(f"organization_id = ANY({where.place(list(organization_ids))}::uuid[])")
-    if filters.uses is not None:
-        place = where.place(filters.uses)
-        where.clauses.append(f"EXISTS (SELECT FROM link WHERE source_id = resource.id AND target_id = {place})")
-    where.clauses += [term.sql(where.place) for term in filters.labels if term is not leading]
-    sql = f"SELECT {COLUMNS} FROM {source} {where.sql} ORDER BY {row_id} LIMIT {where.place(limit)}"  # noqa: S608  # our own
-    return [Resource.from_row(row) for row in await tx.fetch(sql, *where.values)]
-
-
-# The planner knows no tenant's labels: left alone it reads all of a project to find what few have, or gathers and sorts all
-# that many have, for one page. So the label leads, in the order of its index, which a subquery that sorts keeps.
-_IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"
-
-
-def _led_by(term: Term, where: Where, organization_id: UUID | None, kind: Kind) -> str:
-    of = {"organization_id": organization_id, "kind": kind.name, "key": term.key, "value": term.values[0]}
-    clauses = " AND ".join(f"{column} = {where.place(value)}" for column, value in of.items())
-    return f"""(SELECT resource_id FROM label WHERE {clauses} ORDER BY resource_id) AS led
-               JOIN resource ON resource.id = led.resource_id"""  # noqa: S608  # our own columns
 
 
 async def revision_found(tx: Tx, resource_id: UUID) -> int:
