@@ -9,6 +9,8 @@ import uvicorn
 import uvloop
 from fastapi import APIRouter, FastAPI
 
+from groundplane.cli.description import make_table, write_reference
+from groundplane.cli.table import PATH as COMMAND_TABLE
 from groundplane.controlplane.fleet.accounts import BusKeys
 from groundplane.controlplane.gateway.agent_api import agent_router
 from groundplane.controlplane.gateway.agents import agents_router, enrolment_router
@@ -50,6 +52,7 @@ from groundplane.processes.house_figures import database_figures, job_figures
 from groundplane.processes.telemetry import observed
 
 DOCUMENTS = Path(__file__).parents[3] / "docs" / "openapi"
+CLI_REFERENCE = DOCUMENTS.parent / "reference" / "cli.md"
 NAMESPACES = ("tenant", "ops", "common")
 
 
@@ -162,15 +165,30 @@ def credential_routers(services: Services) -> list[APIRouter]:
 
 
 def write_documents(*, check: bool) -> bool:
-    """Write the OpenAPI documents of the public applications, or (`check`) tell whether they are as they were written."""
+    """Write the OpenAPI documents of the public applications, and what is made of them for the command line.
+
+    With `check`, tell whether all of it is as it was written.
+    """
     services = _documented()
+<<<<<<< HEAD
     every = routers(services)
     apps = public_apps(services, RateLimits(services.settings), **{name: every[name] for name in NAMESPACES})
     texts = {DOCUMENTS / f"{name}.json": json.dumps(app.openapi(), indent=1) + "\n" for name, app in apps.items()}
+=======
+    apis = zip((TENANT, OPS, COMMON), NAMESPACES, strict=True)
+    limits = RateLimits(services.settings)
+    texts = {
+        DOCUMENTS / f"{name}.json": json.dumps(public_app(api, routers(services)[name], services, limits).openapi(), indent=1)
+        + "\n"
+        for api, name in apis
+    }
+    table = make_table({path.stem: json.loads(text) for path, text in texts.items()})
+    texts |= {COMMAND_TABLE: table, CLI_REFERENCE: write_reference(table)}
+>>>>>>> 18b8cc3 (The command line: nouns and verbs made of the API's description)
     if check:
         return all(path.is_file() and path.read_text() == text for path, text in texts.items())
-    DOCUMENTS.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return True
 

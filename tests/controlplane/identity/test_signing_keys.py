@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from groundplane.controlplane.identity import ANNOUNCED_SECONDS, Actor, InvalidTokenError, SigningKeys, Tokens
 from groundplane.kernel.ids import new_id
-from groundplane.processes.main import app
+from groundplane.processes.commands import app
 
 ALICE = Actor(new_id(), "user", "alice@example.org")
 
