@@ -67,7 +67,8 @@ def as_json(value: Any) -> str:
 def _as_yaml(value: Any) -> str:
     import yaml  # noqa: PLC0415  # only who asks for YAML pays for it
 
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+    harmful = _CONTROLS.search(json.dumps(value, ensure_ascii=False)) is not None
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=not harmful))
 
 
 def _picked(answer: Any, query: str) -> Any:

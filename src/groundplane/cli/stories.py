@@ -149,9 +149,16 @@ def places(answer: Json, room: int) -> Sequence[str]:
     return columns(["ORGANIZATION", "PROJECT", "ID"], [[cell(each) for each in row] for row in rows], room)
 
 
+def kinds(answer: Json, room: int) -> Sequence[str]:
+    """What kinds there are."""
+    rows = [[each["name"].replace("_", "-"), each["scope"], each["summary"]] for each in answer["kinds"]]
+    return columns(["KIND", "OF", "WHAT IT IS"], [[cell(each) for each in row] for row in sorted(rows)], room)
+
+
 STORIES: Mapping[str, Callable[[Json, int], Sequence[str]]] = {
     "DryRunView": plan,
     "JobView": job,
+    "KindCatalog": kinds,
     "LinksView": links,
     "OwnPlacesView": places,
     "QuotaView": quota,

@@ -18,6 +18,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 NOTHING = "none"
 """What is typed for no value: no limit, no end."""
+NULL = object()
+"""What that is until the request is made: Click takes None for what was not typed."""
 
 
 class Value(click.ParamType[Any]):
@@ -48,7 +50,7 @@ class Value(click.ParamType[Any]):
 def read(field: Field, text: str) -> Any:
     """What a text means for a field. Raises ValueError with a sentence."""
     if field.nullable and text == NOTHING:
-        return None
+        return NULL
     if field.choices and text not in field.choices:
         raise ValueError(f"{text!r} is not one of {', '.join(field.choices)}.")
     if field.type == "labels":
@@ -153,7 +155,9 @@ def _put(body: dict[str, Any], field: Field, value: Any) -> None:
             entries.extend({last: each} for each in value)
             return
     holder = _dig(body, parents)
-    if field.type == "labels":
+    if value is NULL:
+        holder[last] = None
+    elif field.type == "labels":
         holder[last] = {**holder.get(last, {}), **dict(value)}
     elif field.many:
         holder[last] = [*holder.get(last, []), *value]
@@ -204,9 +208,10 @@ def _set(command: Command, body: dict[str, Any], text: str) -> None:
     known = next((field for field in command.fields if field.where == "body" and field.key == key), None)
     try:
         plain = known is not None and not known.many and value != "null"
-        _dig(body, parents)[last] = read(known, value) if known and plain else _loose(value)
+        meant = read(known, value) if known and plain else _loose(value)
     except ValueError as error:
         raise CommandError(f"--set {path}: {error}", f"See what it may be: gp {command.noun} {command.verb} --help") from error
+    _dig(body, parents)[last] = None if meant is NULL else meant
 
 
 def _loose(text: str) -> Any:

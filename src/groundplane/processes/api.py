@@ -170,21 +170,11 @@ def write_documents(*, check: bool) -> bool:
     With `check`, tell whether all of it is as it was written.
     """
     services = _documented()
-<<<<<<< HEAD
     every = routers(services)
     apps = public_apps(services, RateLimits(services.settings), **{name: every[name] for name in NAMESPACES})
     texts = {DOCUMENTS / f"{name}.json": json.dumps(app.openapi(), indent=1) + "\n" for name, app in apps.items()}
-=======
-    apis = zip((TENANT, OPS, COMMON), NAMESPACES, strict=True)
-    limits = RateLimits(services.settings)
-    texts = {
-        DOCUMENTS / f"{name}.json": json.dumps(public_app(api, routers(services)[name], services, limits).openapi(), indent=1)
-        + "\n"
-        for api, name in apis
-    }
     table = make_table({path.stem: json.loads(text) for path, text in texts.items()})
     texts |= {COMMAND_TABLE: table, CLI_REFERENCE: write_reference(table)}
->>>>>>> 18b8cc3 (The command line: nouns and verbs made of the API's description)
     if check:
         return all(path.is_file() and path.read_text() == text for path, text in texts.items())
     for path, text in texts.items():

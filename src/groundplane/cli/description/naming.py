@@ -25,6 +25,7 @@ NAMES: Mapping[str, str] = {
     "common platform_role_binding_create": "platform role-binding create",
     "common platform_role_binding_delete": "platform role-binding delete",
     "common platform_role_binding_list": "platform role-binding list",
+    "common kind_list": "kind list",
     "common project_role_binding_create": "project role-binding create",
     "common project_role_binding_delete": "project role-binding delete",
     "common project_role_binding_list": "project role-binding list",
@@ -48,8 +49,6 @@ BY_HAND: Mapping[str, str] = {
     "common session_logout": "logout",
     "common sso_start": "login",
     "common sso_callback": "login",
-    "tenant event_list": "event watch",
-    "ops event_list": "ops event watch",
 }
 """Operations that are reached by commands which are more than one request; single sign-on by the browser of the device flow."""
 
