@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import click
 
 from groundplane.cli.commands import FORMATS, Maker, Sectioned
-from groundplane.cli.completion import SHELLS, complete_place
+from groundplane.cli.completion import SHELLS, complete_noun, complete_place
 from groundplane.cli.table import the_table
 
 NOUNS: Mapping[str, str] = {"context": "Platforms that you are logged in to, and what commands are about there."}
@@ -108,7 +108,9 @@ def _why(name: str) -> click.Command:
         help="Why something is as it is, or is not there: gp why vm web. All that happened to it, cause before effect.",
         params=[
             click.Argument(["noun"], metavar="KIND", shell_complete=_complete_why),
-            click.Argument(["rest"], nargs=-1, required=True, metavar="NAME", type=click.UNPROCESSED),
+            click.Argument(
+                ["rest"], nargs=-1, required=True, metavar="NAME", type=click.UNPROCESSED, shell_complete=complete_noun("")
+            ),
         ],
         context_settings={"ignore_unknown_options": True},
         callback=callback,
@@ -128,7 +130,7 @@ def _watch(noun: str) -> Maker:
             watch_job(noun, **given)  # type: ignore[arg-type]
 
         params: list[click.Parameter] = [
-            click.Argument(["job"], metavar="JOB"),
+            click.Argument(["job"], metavar="JOB", shell_complete=complete_noun(noun)),
             click.Option(["--timeout"], type=float, default=600.0, show_default=True, metavar="SECONDS", help="How long."),
             click.Option(["--context"], metavar="NAME", help="Another context than the one in use."),
         ]

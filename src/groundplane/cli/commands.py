@@ -132,7 +132,9 @@ def _sentence(field: Field) -> str:
     if field.many and field.type in {"entry", "labels", "text"} and field.where == "body":
         notes.append("may be repeated")
     if field.type == "entry":
-        words = f"{words} Fields: {', '.join(field.parts or ())}; + between the parts of a list.".strip()
+        parts = field.parts or {}
+        several = "; + between the parts of a list" if any(kind.endswith("s") for kind in parts.values()) else ""
+        words = f"{words} Fields: {', '.join(parts)}{several}.".strip()
     return (words + (f" [{'; '.join(notes)}]" if notes else "")).strip()
 
 

@@ -5,6 +5,7 @@ The platform is asked once, for a second at most; whatever goes wrong, nothing i
 
 import contextlib
 from collections.abc import Callable
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from groundplane.cli.table import Field, the_table
@@ -25,7 +26,17 @@ def complete_field(field: Field) -> Completer | None:
         return lambda _ctx, _param, typed: _items(list(field.choices), typed)
     if not field.kind:
         return None
-    return lambda ctx, _param, typed: _offered(field, ctx, typed)
+    return lambda ctx, _param, typed: _offered(field.kind, ctx, typed)
+
+
+def complete_noun(noun: str) -> Completer:
+    """The names of what there is of a noun; empty: of the noun that was typed before."""
+
+    def complete(ctx: "click.Context", _param: "click.Parameter", typed: str) -> list["CompletionItem"]:
+        wanted = noun or str(ctx.params.get("noun"))
+        return _offered(wanted if the_table().find(wanted, "list") else f"ops {wanted}", ctx, typed)
+
+    return complete
 
 
 def complete_place(sort: str) -> Completer:
@@ -44,8 +55,8 @@ def _items(words: list[str], typed: str) -> list["CompletionItem"]:
     return [CompletionItem(word) for word in dict.fromkeys(words) if word.startswith(typed)]
 
 
-def _offered(field: Field, ctx: "click.Context", typed: str) -> list["CompletionItem"]:
-    noun, prefix, typed_name = field.kind, "", typed
+def _offered(noun: str, ctx: "click.Context", typed: str) -> list["CompletionItem"]:
+    prefix, typed_name = "", typed
     if noun == "*":
         prefix, slash, typed_name = typed.rpartition("/")
         if not slash:
@@ -57,7 +68,7 @@ def _offered(field: Field, ctx: "click.Context", typed: str) -> list["Completion
     if command is None:
         return []
     named = {each.key for each in command.fields}
-    query: dict[str, Any] = {"limit": MOST, **({"name_prefix": typed_name} if "name_prefix" in named else {})}
+    query: dict[str, Any] = {"limit": MOST, **({"name_prefix": typed_name} if typed_name and "name_prefix" in named else {})}
     items = _asked(ctx, command.path, query).get("items", [])
     words = [str(each.get("name") or each.get("email") or each.get("id")) for each in items]
     ids = [str(each["id"]) for each in items if "id" in each and "_" in typed_name]
@@ -65,7 +76,15 @@ def _offered(field: Field, ctx: "click.Context", typed: str) -> list["Completion
 
 
 def _asked(ctx: "click.Context", path: str, query: dict[str, Any]) -> dict[str, Any]:
-    """One question in what the command line says; nothing if there is no answer."""
+    """One question in what the command line says; nothing if there is no answer in time."""
+    found: dict[str, Any] = {}
+    asking = Thread(target=lambda: found.update(_answer(ctx, path, query)), daemon=True)
+    asking.start()
+    asking.join(SECONDS)
+    return dict(found)
+
+
+def _answer(ctx: "click.Context", path: str, query: dict[str, Any]) -> dict[str, Any]:
     from groundplane.cli.connection import Connection  # noqa: PLC0415  # only who completes names needs it
     from groundplane.sdk.retries import Retries  # noqa: PLC0415
     from groundplane.sdk.session import Call  # noqa: PLC0415

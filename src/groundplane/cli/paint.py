@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 _COLOURS = {
-    "green": ("active", "running", "SUCCEEDED", "succeeded", "allowed", "ok", "kept", "yes"),
+    "green": ("active", "running", "SUCCEEDED", "succeeded", "allowed", "ok", "kept"),
     "yellow": ("creating", "updating", "deleting", "PENDING", "RUNNING", "RETRYING", "retrying", "pending", "paused", "held"),
     "red": (
         "error",
@@ -94,7 +94,7 @@ def cell(value: Any, kind: str = "text") -> str:
     if kind in {"time", "age"}:
         return age(str(value)) if kind == "age" else moment(str(value))
     if isinstance(value, bool):
-        return coloured("yes") if value else "no"
+        return "yes" if value else "no"
     if isinstance(value, Mapping):
         return harmless(",".join(f"{key}={each}" for key, each in value.items()))
     if isinstance(value, list | tuple):

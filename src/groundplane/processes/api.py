@@ -169,11 +169,9 @@ def write_documents(*, check: bool) -> bool:
 
     With `check`, tell whether all of it is as it was written.
     """
-    services = _documented()
-    every = routers(services)
-    apps = public_apps(services, RateLimits(services.settings), **{name: every[name] for name in NAMESPACES})
-    texts = {DOCUMENTS / f"{name}.json": json.dumps(app.openapi(), indent=1) + "\n" for name, app in apps.items()}
-    table = make_table({path.stem: json.loads(text) for path, text in texts.items()})
+    described = documents()
+    texts = {DOCUMENTS / f"{name}.json": json.dumps(document, indent=1) + "\n" for name, document in described.items()}
+    table = make_table(described)
     texts |= {COMMAND_TABLE: table, CLI_REFERENCE: write_reference(table)}
     if check:
         return all(path.is_file() and path.read_text() == text for path, text in texts.items())
@@ -181,6 +179,14 @@ def write_documents(*, check: bool) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return True
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    """The OpenAPI documents of the public applications, by their namespaces."""
+    services = _documented()
+    every = routers(services)
+    apps = public_apps(services, RateLimits(services.settings), **{name: every[name] for name in NAMESPACES})
+    return {name: json.loads(json.dumps(app.openapi())) for name, app in apps.items()}
 
 
 def _documented() -> Services:

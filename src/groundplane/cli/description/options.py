@@ -123,7 +123,9 @@ def _flat(paths: Paths, schema: Json, prefix: str, option: str, *, required: boo
 def _field(paths: Paths, key: str, option: str, shape: Json, words: str, *, must: bool, nullable: bool) -> Field:
     name = _last(key)
     if "additionalProperties" in shape and shape.get("type") == "object":
-        return Field("label" if name == "labels" else option, "body", key, "labels", words or "key=value", many=True)
+        label = name == "labels"
+        words = words or ("A label; at a change, those that are said replace all." if label else "key=value")
+        return Field("label" if label else option, "body", key, "labels", words, many=True)
     if shape.get("type") == "array":
         item, _ = _present(paths, shape["items"])
         field = Field(singular(option), "body", key, help=words or _words(item, item), required=must, many=True)
