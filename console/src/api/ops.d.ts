@@ -450,6 +450,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow what changes
+         * @description Every change of resources and jobs that you may read, in the order of transactions.
+         *
+         *     With `Accept: text/event-stream` as server-sent events, as they happen, for as long as your token is good; otherwise a
+         *     page of what came after the cursor.
+         */
+        get: operations["event_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/audit-events": {
         parameters: {
             query?: never;
@@ -1160,6 +1183,16 @@ export interface components {
             resolved_at: string | null;
         };
         /**
+         * EventPage
+         * @description A page of changes, oldest first. `next` is always there: ask with it again for what came since.
+         */
+        EventPage: {
+            /** Items */
+            items: (components["schemas"]["ResourceEvent"] | components["schemas"]["JobEvent"])[];
+            /** Next */
+            next: string;
+        };
+        /**
          * HistoryEntry
          * @description One change of a resource: who, which job, why, and what is different after it.
          */
@@ -1436,6 +1469,49 @@ export interface components {
             fault_class: string;
             /** Message */
             message: string;
+        };
+        /**
+         * JobEvent
+         * @description A change of a job's state or step.
+         */
+        JobEvent: {
+            /**
+             * Entity
+             * @constant
+             */
+            entity: "job";
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "job";
+            /** Workflow */
+            workflow: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED";
+            /** Step */
+            step: string;
+            /** Resource Id */
+            resource_id: string | null;
+            /**
+             * Revision
+             * @description Grows with each change.
+             */
+            revision: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Organization Id */
+            organization_id: string | null;
+            /** Project Id */
+            project_id: string | null;
         };
         /**
          * JobHold
@@ -1899,6 +1975,45 @@ export interface components {
             dimensions: {
                 [key: string]: components["schemas"]["QuotaDimension"];
             };
+        };
+        /**
+         * ResourceEvent
+         * @description A change of a resource.
+         */
+        ResourceEvent: {
+            /**
+             * Entity
+             * @constant
+             */
+            entity: "resource";
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Status */
+            status: string;
+            /**
+             * Revision
+             * @description Counts the resource's changes.
+             */
+            revision: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Organization Id */
+            organization_id: string | null;
+            /** Project Id */
+            project_id: string | null;
+            /** Job Id */
+            job_id: string | null;
+            /** Changed By */
+            changed_by: string | null;
+            /** Deleted */
+            deleted: boolean;
         };
         /**
          * RevokedAgent
@@ -4487,6 +4602,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TraceView"];
+                };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    event_list: {
+        parameters: {
+            query?: {
+                /** @description How many at most on a page. */
+                limit?: number;
+                /** @description The `id` of the last event, or `next` of the page before. */
+                cursor?: string | null;
+            };
+            header?: {
+                /** @description As `cursor`; browsers send it. */
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page; or, with `Accept: text/event-stream`, the stream. Its events are `resource` and `job`, whose data is an item of the page. Without a cursor the first event is `hello` with the cursor of now; `reset` says that events were missed, read everything anew. An `id` without an event is a sign of life. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                    "text/event-stream": string;
                 };
             };
             /** @description Refused: see `code` and `detail`. */

@@ -94,6 +94,8 @@ class Tx:
     after_commit: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     last: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     read: dict[Any, Any] = field(default_factory=dict)
+    wrote: bool = False
+    """May this transaction have changed something?"""
     confined: bool = False
     """Is this transaction within one organization's rows?"""
     _inserts: dict[str, list[Json]] = field(default_factory=dict)
@@ -153,6 +155,7 @@ class Tx:
     async def execute(self, sql: str, *values: object) -> int:
         """Carry out a statement; answers how many rows it touched."""
         await self.flush()
+        self.wrote = True
         tag: str = await self.connection.execute(sql, *values)
         count = tag.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
@@ -161,6 +164,7 @@ class Tx:
         """The same statement for each tuple of values, in one round trip."""
         await self.flush()
         if values:
+            self.wrote = True
             await self.connection.executemany(sql, values)
 
     @asynccontextmanager
@@ -216,6 +220,7 @@ class Tx:
         """Send what is written behind. Raises what the violated constraint means, or asyncpg's own error."""
         if not any(self._inserts.values()) and not self._updates and not self._behind:
             return
+        self.wrote = True
         behind, self._behind = self._behind, []
         sql, values = _statement(self._inserts, self._updates, behind)
         self._inserts, self._updates, self._fresh = {}, {}, {}
@@ -299,10 +304,15 @@ def _by_columns(rows: Sequence[Json]) -> list[tuple[tuple[str, ...], list[Json]]
 
 
 class Database:
-    """A pool of connections to PostgreSQL 18."""
+    """A pool of connections to PostgreSQL 18.
+
+    `on_write` is called after the commit of what may have changed something. It is not called for writes whose rows are
+    answered (`RETURNING`) and that come with no other: whoever waits for news looks by themselves too.
+    """
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self.on_write: Callable[[], None] | None = None
         self._clock_checked = -CLOCK_SECONDS
         self._clock = datetime.min.replace(tzinfo=UTC)
 
@@ -330,6 +340,8 @@ class Database:
                 async with connection.transaction():
                     yield tx
                     await tx.finish()
+        if tx.wrote and self.on_write is not None:
+            self.on_write()
         for action in tx.after_commit:
             try:
                 await action()

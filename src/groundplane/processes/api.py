@@ -19,6 +19,7 @@ from groundplane.controlplane.gateway.app import build_app, public_apps
 from groundplane.controlplane.gateway.blobs import BlobStore
 from groundplane.controlplane.gateway.catalog import catalog_router
 from groundplane.controlplane.gateway.device_api import device_router
+from groundplane.controlplane.gateway.events import event_router
 from groundplane.controlplane.gateway.idempotency import forget_for_ever
 from groundplane.controlplane.gateway.identity_api import identity_router
 from groundplane.controlplane.gateway.images import image_router, run_collector
@@ -46,6 +47,7 @@ from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
 from groundplane.kernel.logs import configure_logging
+from groundplane.kernel.news import Announcer
 from groundplane.kernel.settings import Settings
 from groundplane.processes.catalog import KINDS, BusOutbox, build_platform
 from groundplane.processes.house_figures import database_figures, job_figures
@@ -66,6 +68,7 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
     bus = await Bus.connect(settings.nats_url.get_secret_value(), "api", credentials=settings.nats_credentials)
+    database.on_write = Announcer(bus)
     platform = build_platform(settings, BusOutbox(bus))
     services = Services(
         settings=settings,
@@ -132,6 +135,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             secret_router(services),
             job_router(services, project),
             trace_router(services, project),
+            event_router(services, project),
             tenant_router(services),
             tenant_quota_router(services),
         ],
@@ -140,6 +144,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             why_router(services, of["ops"]),
             job_router(services, ""),
             trace_router(services, ""),
+            event_router(services, ""),
             ops_router(services),
             traffic_router(services),
             ops_quota_router(services),

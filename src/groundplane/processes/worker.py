@@ -21,6 +21,7 @@ from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database, RetryableDatabaseError
 from groundplane.kernel.logs import configure_logging
 from groundplane.kernel.metrics import MESSAGES_RECEIVED
+from groundplane.kernel.news import Announcer
 from groundplane.kernel.settings import Settings
 from groundplane.processes.catalog import BusOutbox, build_platform
 from groundplane.processes.figures import queue_figures
@@ -41,6 +42,7 @@ async def run(settings: Settings) -> None:
     database = await Database.connect(settings.database_url.get_secret_value(), size=settings.database_pool)
     url = settings.nats_url.get_secret_value()
     bus = await Bus.connect(url, "worker", credentials=settings.nats_credentials)
+    database.on_write = Announcer(bus)
     keys = BusKeys.issuing(settings)
     system: Bus | None = None
     if keys is not None:

@@ -26,6 +26,7 @@ OF_OTHERS = {
     "jobs": {"resource", "parent", "state", "verb", "kind"} | BORN,
     "audit-events": {"action", "outcome", "actor", "resource"} | BORN,
     "drift": {"open_only", "resource", "kind", "difference"} | BORN,
+    "events": set(),
     "incidents": {"open_only", "code"} | BORN,
     "hosts-health": {"cluster", "name"},
     "traffic-rules": {"action", "organization", "project"} | BORN,

@@ -18,6 +18,8 @@ from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import (
     ROLES,
     Actor,
+    Place,
+    Standing,
     add_member,
     authorize,
     bind,
@@ -28,7 +30,9 @@ from groundplane.controlplane.identity import (
     permissions_in,
     permit,
     places_of,
+    standings_of,
 )
+from groundplane.controlplane.identity.access import standing_of
 from groundplane.kernel.database import Tx
 from groundplane.kernel.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from groundplane.kernel.ids import format_id, new_id
@@ -270,6 +274,20 @@ async def test_all_permissions_together_are_those_that_are_allowed_one_by_one(
                 await asked
         else:
             assert await asked == sorted(each for each, outcome in outcomes.items() if outcome == "allowed")
+        # Of many at once, as of each alone.
+        everywhere = [(actor, Place(*world.places[name])) for name in PLACES]
+        together = await standings_of(tx, [(BOSSY, Place()), *everywhere])
+        assert not together[BOSSY, Place()].enabled
+        for _, each in everywhere:
+            alone = await standing_of(tx, actor, organization_id=each.organization_id, project_id=each.project_id)
+            assert _sorted(together[actor, each]) == _sorted(alone)
+
+
+BOSSY = Actor(new_id(), "service_account", "somebody who is not there")
+
+
+def _sorted(standing: Standing) -> Standing:
+    return replace(standing, grants=tuple(sorted(standing.grants, key=lambda grant: grant.binding_id)))
 
 
 @settings(

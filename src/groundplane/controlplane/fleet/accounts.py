@@ -25,7 +25,18 @@ from groundplane.contracts.tasks import TASKS_STREAM, task_consumer, task_filter
 from groundplane.controlplane.fleet.enrolment import void_keys
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
-from groundplane.kernel.nats_tokens import Export, Import, Nkey, Rights, account_token, credentials, operator_token, user_token
+from groundplane.kernel.nats_tokens import (
+    Export,
+    Import,
+    Nkey,
+    Rights,
+    account_token,
+    claims_of,
+    credentials,
+    operator_token,
+    user_token,
+)
+from groundplane.kernel.news import CHANGED_SUBJECT
 from groundplane.kernel.settings import Settings
 
 log = structlog.get_logger()
@@ -43,10 +54,11 @@ _UPDATE = "$SYS.REQ.CLAIMS.UPDATE"
 _INBOX = ("_INBOX.>",)
 _TELLS_AGENTS = ("gp.task.>", "gp.stop.>", "gp.read.>")
 PROCESS_RIGHTS: Mapping[Process, Rights] = {
-    "api": Rights(_TELLS_AGENTS, _INBOX),
+    "api": Rights((*_TELLS_AGENTS, CHANGED_SUBJECT), (*_INBOX, CHANGED_SUBJECT)),
     "worker": Rights(
         (
             *_TELLS_AGENTS,
+            CHANGED_SUBJECT,
             "gp.look.>",
             "$JS.API.CONSUMER.MSG.NEXT.REPORTS.worker",
             "$JS.ACK.REPORTS.worker.>",
@@ -139,11 +151,17 @@ class BusKeys:
         return user_token(self.cluster(cluster_id), nkey, name=f"agent {agent_id}", rights=allowed, expires_at=expires_at)
 
     def keep_credentials(self, directory: Path) -> None:
-        """Leave the credentials file of each process of the control plane in this folder, with mode 0600."""
+        """Leave the credentials file of each process of the control plane in this folder, with mode 0600.
+
+        One that is there stays, unless a release that is no more gave it other rights.
+        """
         for process, rights in PROCESS_RIGHTS.items():
             account, user = self.system if process == "system" else self.platform, Nkey.generate("user")
             token = user_token(account, user.public, name=process, rights=rights)
-            _make_once(credentials_file(directory, process), credentials(token, user.seed).encode())
+            path = credentials_file(directory, process)
+            if path.exists() and claims_of(path.read_text().splitlines()[1])["nats"] != claims_of(token)["nats"]:
+                path.unlink()
+            _make_once(path, credentials(token, user.seed).encode())
 
 
 def credentials_file(directory: Path, process: Process) -> Path:

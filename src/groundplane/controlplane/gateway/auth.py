@@ -5,6 +5,7 @@ Neither is good once it was ended. What the bearer may do is decided later, by `
 """
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from groundplane.controlplane.gateway.problems import problem_response
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.identity import Actor, Audience, Claims, SessionEndedError, SessionRequiredError
+from groundplane.controlplane.identity import Actor, Audience, Claims, Credential, SessionEndedError, SessionRequiredError
 from groundplane.kernel.database import RetryableDatabaseError
 from groundplane.kernel.errors import UnauthenticatedError, UnavailableError
 
@@ -56,19 +57,29 @@ class Authentication:
         claims = self.services.tokens.verify(token, self.audience)
         if claims.session_id in self.services.revocations:
             raise SessionEndedError
-        return {"claims": claims, "actor": claims.actor}
+        return {
+            "claims": claims,
+            "actor": claims.actor,
+            "credential": Credential(claims.session_id, datetime.fromtimestamp(claims.expires_at, UTC)),
+        }
 
     async def _key_bearer(self, token: str) -> dict[str, Any]:
         bearer = await self.services.api_keys.verify(self.services.database, token)
         if bearer.key_id in self.services.revocations:
             raise SessionEndedError
-        return {"claims": None, "actor": bearer.actor}
+        return {"claims": None, "actor": bearer.actor, "credential": Credential(bearer.key_id, bearer.expires_at)}
 
 
 def current_actor(request: Request) -> Actor:
     """Who is behind a request to an application that authenticates."""
     actor: Actor = request.state.actor
     return actor
+
+
+def current_credential(request: Request) -> Credential:
+    """With what the request was let in, for who goes on after it was."""
+    credential: Credential = request.state.credential
+    return credential
 
 
 def current_claims(request: Request) -> Claims:

@@ -54,7 +54,7 @@ class Frame:
     """Wraps the application. Keeps request_id, actor, problem, body_limit and rate_limit of a request in its state.
 
     `ending` becomes true when the server is to end. `trusted_proxies` say in X-Forwarded-For whom they speak for. HEAD is
-    answered as GET is, without the body.
+    answered as GET is, without the body (`bodiless`).
     """
 
     def __init__(self, app: ASGIApp, *, trusted_proxies: Sequence[Network] = (), tls: bool = False) -> None:
@@ -71,6 +71,7 @@ class Frame:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id().hex
         scope.setdefault("state", {}).update(request_id=request_id, body_limit=MAX_BODY_BYTES, ending=False)
+        scope["state"]["bodiless"] = scope["method"] == "HEAD"
         inner = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
         if self.trusted_proxies and scope.get("client"):
             inner["client"] = (client_address(scope["client"][0], headers, self.trusted_proxies), 0)
@@ -135,7 +136,6 @@ class _Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, frame: _Headers, traceparent: str) -> None:
         declared = Headers(scope=scope).get("content-length", "")
         self._frame = frame
-        self._bodiless = scope["method"] == "HEAD"
         self._state = scope["state"]
         self._receive = receive
         self._send = send
@@ -167,7 +167,7 @@ class _Exchange:
                 headers[name] = value
             for name, value in self._frame:
                 headers.setdefault(name, value)
-        elif self._bodiless:
+        elif self._state["bodiless"]:
             message = {**message, "body": b""}
         await self._send(message)
 

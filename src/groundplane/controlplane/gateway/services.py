@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from groundplane.controlplane.fleet.accounts import BusKeys
 from groundplane.controlplane.gateway.blobs import BlobStore
+from groundplane.controlplane.gateway.changes import ChangeFeed
 from groundplane.controlplane.gateway.console import Answers
 from groundplane.controlplane.identity import ApiKeys, Revocations, Tokens
 from groundplane.controlplane.resources.kind import Kind
@@ -18,7 +19,7 @@ from groundplane.kernel.settings import Settings
 @dataclass(frozen=True)
 class Services:
     """The parts of one api process. `answers` are what its own requests wait for from agents; `revocations`
-    and `api_keys` what it knows of credentials.
+    and `api_keys` what it knows of credentials; `changes` tells those who listen what changes.
 
     `bus_keys` sign the agents' credentials for the bus; None where somebody else issues those.
     """
@@ -34,6 +35,11 @@ class Services:
     answers: Answers = field(default_factory=Answers)
     revocations: Revocations = field(default_factory=Revocations)
     api_keys: ApiKeys = field(default_factory=ApiKeys)
+    changes: ChangeFeed = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Put together what is made of the others."""
+        object.__setattr__(self, "changes", ChangeFeed(self.database, self.bus, self.kinds, self.revocations))
 
     @property
     def kinds(self) -> Mapping[str, Kind]:

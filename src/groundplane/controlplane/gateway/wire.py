@@ -42,6 +42,7 @@ class BoundedHttp(HttpToolsProtocol):
         """The head is there."""
         self._head_bytes = None
         super().on_headers_complete()
+        self.scope["state"]["hang_up"] = self.transport.abort
 
     def on_message_complete(self) -> None:
         """The next head begins."""

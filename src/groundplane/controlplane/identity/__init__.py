@@ -6,14 +6,17 @@ This is the service's front door; its modules and tables are its own.
 from groundplane.controlplane.identity.access import (
     Decision,
     Grant,
+    Place,
+    Standing,
     authorize,
     decide,
     organizations_of,
     permissions_in,
     permits_on_platform,
     require_enabled,
+    standings_of,
 )
-from groundplane.controlplane.identity.actor import Actor
+from groundplane.controlplane.identity.actor import Actor, Credential
 from groundplane.controlplane.identity.api_keys import (
     ApiKey,
     ApiKeys,
@@ -204,6 +207,7 @@ __all__ = [
     "BindingExistsError",
     "Claims",
     "Client",
+    "Credential",
     "CredentialWatch",
     "CustomRole",
     "Decision",
@@ -239,6 +243,7 @@ __all__ = [
     "NotYet",
     "OpenIdClient",
     "OpenIdSettings",
+    "Place",
     "Places",
     "Refusal",
     "Revocations",
@@ -261,6 +266,7 @@ __all__ = [
     "SsoNotConfiguredError",
     "SsoRefusedError",
     "SsoUnavailableError",
+    "Standing",
     "Subject",
     "TokenExpiredError",
     "Tokens",
@@ -351,6 +357,7 @@ __all__ = [
     "revoke_invitation",
     "roles_that_give",
     "set_password",
+    "standings_of",
     "take_attempt",
     "take_code",
     "unbind",

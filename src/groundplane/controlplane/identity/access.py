@@ -1,6 +1,6 @@
 """The decision: may this actor do that there, and through which binding. Everything that is asked about access asks here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -50,6 +50,20 @@ class Standing:
     enabled: bool
     visible: bool
     grants: tuple[Grant, ...]
+
+    def permissions(self, actor: Actor, known: Iterable[str]) -> list[str]:
+        """Those of these that the actor, whose standing it is, has here with this credential, sorted."""
+        given = tuple({pattern for grant in self.grants for pattern in grant.permissions})
+        good_for = ("*",) if actor.scopes is None else actor.scopes
+        return sorted(each for each in known if permit(given, each) and permit(good_for, each))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where somebody wants to do something: in a project, in an organization, or (neither) on the platform."""
+
+    organization_id: UUID | None = None
+    project_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -137,9 +151,35 @@ async def standing_of(
 
     Also from within an organization: roles on the whole platform are none of its rows, and count there.
     """
-    sql = _OF_SERVICE_ACCOUNT if actor.kind == "service_account" else _OF_USER
     async with tx.unconfined():
-        rows = await tx.fetch_along(along, sql, actor.id, organization_id, project_id)
+        rows = await tx.fetch_along(along, _STANDING_OF[_kind(actor)], actor.id, organization_id, project_id)
+    return _standing(rows, organization_id, project_id)
+
+
+async def standings_of(tx: Tx, asked: Collection[tuple[Actor, Place]]) -> dict[tuple[Actor, Place], Standing]:
+    """What each of these users and service accounts has in a place, as `standing_of`. Two queries for all of them."""
+    found: dict[tuple[Actor, Place], Standing] = {}
+    for kind, sql in _STANDINGS_OF.items():
+        theirs = [each for each in asked if _kind(each[0]) == kind]
+        ids = [actor.id for actor, _ in theirs]
+        organizations, projects = [place.organization_id for _, place in theirs], [place.project_id for _, place in theirs]
+        async with tx.unconfined():
+            rows = await tx.fetch(sql, ids, organizations, projects) if theirs else []
+        of: dict[int, list[Row]] = {}
+        for row in rows:
+            of.setdefault(row["number"], []).append(row)
+        found |= {
+            each: _standing(of.get(number, []), each[1].organization_id, each[1].project_id)
+            for number, each in enumerate(theirs, 1)
+        }
+    return found
+
+
+def _kind(actor: Actor) -> str:
+    return "service_account" if actor.kind == "service_account" else "user"
+
+
+def _standing(rows: Sequence[Row], organization_id: UUID | None, project_id: UUID | None) -> Standing:
     if not rows or rows[0]["disabled"]:
         return Standing(organization_id, enabled=False, visible=False, grants=())
     grants = [_grant(row) for row in rows if row["binding_id"] is not None]
@@ -166,9 +206,7 @@ async def permissions_in(
         raise InvalidTokenError(_GONE)
     if not standing.visible:
         raise NotFoundError
-    given = tuple({pattern for grant in standing.grants for pattern in grant.permissions})
-    good_for = ("*",) if actor.scopes is None else actor.scopes
-    return sorted(each for each in known if permit(given, each) and permit(good_for, each))
+    return standing.permissions(actor, known)
 
 
 async def permits_on_platform(tx: Tx, actor: Actor, permission: str) -> bool:
@@ -234,8 +272,20 @@ def _standing_sql(table: str, mine: str) -> str:
         WHERE principal.id = $1"""  # noqa: S608  # our own tables
 
 
-_OF_USER = _standing_sql("user_account", MINE)
-_OF_SERVICE_ACCOUNT = _standing_sql("service_account", OF_ACCOUNT)
+_STANDING_OF = {"user": _standing_sql("user_account", MINE), "service_account": _standing_sql("service_account", OF_ACCOUNT)}
+
+
+def _of_many(sql: str) -> str:
+    """The statement for many actors and places at once; `number` says for which of them a row is."""
+    for place, column in (("$1", "actor_id"), ("$2", "organization_id"), ("$3", "project_id")):
+        sql = sql.replace(place, f"asked.{column}")
+    return f"""SELECT asked.number, standing.*
+               FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) WITH ORDINALITY
+                    AS asked (actor_id, organization_id, project_id, number)
+                    CROSS JOIN LATERAL ({sql}) AS standing"""  # noqa: S608  # our own tables
+
+
+_STANDINGS_OF = {kind: _of_many(sql) for kind, sql in _STANDING_OF.items()}
 
 
 def _grant(row: Row) -> Grant:

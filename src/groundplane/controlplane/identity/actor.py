@@ -1,6 +1,7 @@
-"""Who is behind a request."""
+"""Who is behind a request, and with what they came."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -16,3 +17,11 @@ class Actor:
     kind: Literal["user", "service_account", "agent", "system"]
     name: str
     scopes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a request came with: of which session or API key it is, and until when it is good; None: until that is ended."""
+
+    id: UUID | None
+    expires_at: datetime | None
