@@ -237,6 +237,11 @@ class Platform(RuleBasedStateMachine):
         self._do(self._read(project, kind, limit, name, labels, sort, whole=whole))
 
     @rule(project=projects, kind=kinds, which=whiches)
+    def look_at_the_links(self, project: str, kind: str, which: str) -> None:
+        """What one resource uses and is used by; and the project as a picture."""
+        self._do(self._look_at_the_links(project, kind, which))
+
+    @rule(project=projects, kind=kinds, which=whiches)
     def others_try(self, project: str, kind: str, which: str) -> None:
         """Another tenant sees nothing and does nothing; a viewer sees all and does nothing."""
         self._do(self._others_try(project, kind, which))
@@ -582,6 +587,20 @@ class Platform(RuleBasedStateMachine):
             one = await self.world.call(project, "GET", f"{path}/{thing.id}")
             assert one.status_code == 200, one.text
             assert _shown(one.json()) == (thing.id, thing.name, thing.labels, thing.leaving), one.text
+
+    async def _look_at_the_links(self, project: str, kind: str, which: str) -> None:
+        believed, below = self.projects[project], self.world.below(project)
+        if thing := believed.named(kind, self._reference(project, kind, which)):
+            answer = await self.world.call(project, "GET", f"{below}/{PLURALS[kind]}/{thing.id}/links")
+            assert answer.status_code == 200, answer.text
+            ends = {side: {link["resource"]["id"] for link in answer.json()[side]} for side in ("uses", "used_by")}
+            assert ends == {"uses": thing.uses, "used_by": {other.id for other in believed.users_of(thing)}}
+        answer = await self.world.call(project, "GET", f"{below}/topology")
+        assert answer.status_code == 200, answer.text
+        picture, things = answer.json(), list(itertools.chain.from_iterable(map(believed.living, PLURALS)))
+        assert {node["id"] for node in picture["nodes"]} == {each.id for each in things}
+        links = {(link["from"], link["to"]) for link in picture["links"]}
+        assert links == {(each.id, used) for each in things for used in each.uses}
 
     async def _others_try(self, project: str, kind: str, which: str) -> None:
         stranger = next(other for other in PROJECTS if other != project)

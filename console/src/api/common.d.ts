@@ -1305,6 +1305,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/organizations/{organization_id}/projects/{reference}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this project uses, and what uses it */
+        get: operations["project_links"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/organizations/{reference}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this organization uses, and what uses it */
+        get: operations["organization_links"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2123,6 +2157,33 @@ export interface components {
             };
         };
         /**
+         * LinkView
+         * @description A resource at the other end of a link.
+         */
+        LinkView: {
+            /**
+             * Role
+             * @description What it is used as: network, subnet, security_group, root, disk, nic0, source, …
+             */
+            role: string;
+            resource: components["schemas"]["ResourceBrief"];
+        };
+        /**
+         * Links
+         * @description What a resource uses, and what uses it.
+         */
+        Links: {
+            /** Uses */
+            uses: components["schemas"]["LinkView"][];
+            /** Used By */
+            used_by: components["schemas"]["LinkView"][];
+            /**
+             * Truncated
+             * @description More than 200 use it: list them with `uses`.
+             */
+            truncated: boolean;
+        };
+        /**
          * Login
          * @description A user's credentials.
          */
@@ -2660,6 +2721,20 @@ export interface components {
         Refresh: {
             /** Refresh token */
             refresh_token?: string | null;
+        };
+        /**
+         * ResourceBrief
+         * @description A resource in short.
+         */
+        ResourceBrief: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Status */
+            status: string;
         };
         /**
          * RolePage
@@ -7362,6 +7437,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Why"];
+                };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    project_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The resource's id or name. */
+                reference: string;
+                organization_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Links"];
+                };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    organization_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The resource's id or name. */
+                reference: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Links"];
                 };
             };
             /** @description Refused: see `code` and `detail`. */

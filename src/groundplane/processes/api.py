@@ -26,6 +26,7 @@ from groundplane.controlplane.gateway.images import image_router, run_collector
 from groundplane.controlplane.gateway.jobs import job_router
 from groundplane.controlplane.gateway.kinds import kind_router
 from groundplane.controlplane.gateway.limits import RateLimits
+from groundplane.controlplane.gateway.links import link_router, topology_router
 from groundplane.controlplane.gateway.login_api import login_router
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
@@ -130,9 +131,11 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
         "tenant": [
             kind_router(services, of["tenant"]),
             why_router(services, of["tenant"]),
+            link_router(services, of["tenant"]),
             image_router(services),
             machine_router(services),
             secret_router(services),
+            topology_router(services),
             job_router(services, project),
             trace_router(services, project),
             event_router(services, project),
@@ -142,6 +145,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
         "ops": [
             kind_router(services, of["ops"]),
             why_router(services, of["ops"]),
+            link_router(services, of["ops"]),
             job_router(services, ""),
             trace_router(services, ""),
             event_router(services, ""),
@@ -158,6 +162,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             common_quota_router(services),
             catalog_router(services),
             why_router(services, of["common"]),
+            link_router(services, of["common"]),
         ],
         "agent": [agent_router(services), enrolment_router(services)],
     }

@@ -14,7 +14,7 @@ from bench import crowd
 from groundplane.controlplane import audit
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.jobs import job as jobs
-from groundplane.controlplane.resources import pages
+from groundplane.controlplane.resources import links, pages
 from groundplane.controlplane.resources.pages import Filters, Sort
 from groundplane.controlplane.resources.scopes import entering
 from groundplane.controlplane.resources.selectors import Term, equals
@@ -176,6 +176,20 @@ async def test_what_few_match_is_gathered_and_sorted(watched: tuple[Tx, Watched]
     assert found == (wanted[::-1] if sort.startswith("-") else wanted)
     for plan in watch.plans:
         assert rows_read(plan) <= (2 + len(filters.labels)) * len(wanted) + 5, json.dumps(plan, indent=1)
+
+
+async def test_pictures_and_users_read_what_they_show(watched: tuple[Tx, Watched]) -> None:
+    tx, watch = watched
+    project_id, _ = await _confined(tx)
+    watch.plans.clear()
+    picture = await links.topology(tx, project_id, ["image", "vm", "volume"], limit=1000)
+    assert (len(picture.nodes), len(picture.links), picture.truncated) == (400, 200, False)
+    cut = await links.topology(tx, project_id, ["image", "vm", "volume"], limit=90)
+    assert (len(cut.nodes), cut.truncated) == (60, True)
+    (volume, *_) = await links.uses(tx, next(node["id"] for node in picture.nodes if node["kind"] == "vm"))
+    assert len(await links.users(tx, volume["id"], limit=10)) == 1
+    for plan in watch.plans:
+        assert rows_read(plan) <= 3 * 400 + 5, json.dumps(plan, indent=1)
 
 
 async def test_pages_of_jobs_and_of_the_audit_log_too(watched: tuple[Tx, Watched]) -> None:

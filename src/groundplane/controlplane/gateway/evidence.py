@@ -11,7 +11,7 @@ from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.jobs import timeline as job_timeline
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.network import timeline as network
-from groundplane.controlplane.resources import store, timeline
+from groundplane.controlplane.resources import links, timeline
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Row, Tx
@@ -128,5 +128,5 @@ async def _holdings(tx: Tx, resource: Resource) -> Holdings:
         host=await fleet.host_share(tx, resource.id),
         pool=await fleet.pool_share(tx, resource.id),
         addresses=await network.addresses(tx, resource.id),
-        uses=await store.uses(tx, resource.id),
+        uses=await links.uses(tx, resource.id),
     )

@@ -12,7 +12,7 @@ from groundplane.controlplane.jobs.bulk import GATHER
 from groundplane.controlplane.jobs.engine import ChangeInProgressError, Engine, JobNotFoundError, Start
 from groundplane.controlplane.jobs.job import Job, Verb
 from groundplane.controlplane.jobs.workflow import Workflow
-from groundplane.controlplane.resources import quota, store
+from groundplane.controlplane.resources import links, quota, store
 from groundplane.controlplane.resources.kind import Action, Creation, Draft, Kind
 from groundplane.controlplane.resources.problems import (
     BeingDeletedError,
@@ -349,7 +349,7 @@ class ResourceManager:
             await self._refuse_in_use(tx, resource, error)
 
     async def _refuse_in_use(self, tx: Tx, resource: Resource, error: Exception) -> None:
-        users = await store.users_of(tx, resource.id)
+        users = await links.users(tx, resource.id, limit=20)
         named = [f"{row['kind'].replace('_', ' ')} {row['name']}" for row in users]
         context = {
             "used_by": [

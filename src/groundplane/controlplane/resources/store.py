@@ -115,24 +115,6 @@ def absent(resource: Resource) -> dict[str, Any]:
     return {"wanted": "absent", "linkable": False, "status": "deleting", "generation": resource.generation + 1}
 
 
-async def users_of(tx: Tx, resource_id: UUID) -> Sequence[Row]:
-    """Who links to a resource: id, kind, name and role of each."""
-    return await tx.fetch(
-        """SELECT resource.id, kind, name, role FROM link JOIN resource ON resource.id = source_id
-           WHERE target_id = $1 ORDER BY kind, name LIMIT 20""",
-        resource_id,
-    )
-
-
-async def uses(tx: Tx, resource_id: UUID) -> Sequence[Row]:
-    """What a resource links to: id, kind, name and role of each."""
-    return await tx.fetch(
-        """SELECT resource.id, kind, name, role FROM link JOIN resource ON resource.id = target_id
-           WHERE source_id = $1 ORDER BY kind, name""",
-        resource_id,
-    )
-
-
 async def load(tx: Tx, resource_id: UUID) -> Resource:
     """Any resource, deleted ones too. For steps and reports, which know that it is there."""
     if (fresh := tx.pending("resource", resource_id)) is not None:
