@@ -19,6 +19,8 @@ export default defineConfig(
   },
   {
     rules: {
+      "@typescript-eslint/no-import-type-side-effects": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       // Numbers in sentences are meant.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       // Cloudscape's handlers answer nothing; an arrow that passes a call on is how they are written.

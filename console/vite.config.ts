@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 
 import react from "@vitejs/plugin-react";
-import { type Plugin, defineConfig } from "vite";
+import { type Plugin, defineConfig, runnerImport } from "vite";
 
 const OUTPUT = "../src/groundplane/console";
 /** The installation that `npm run dev` speaks to. */
@@ -33,9 +33,26 @@ async function compress(path: string): Promise<void> {
   await writeFile(`${path}.gz`, await promisify(gzip)(bytes, { level: 9 }));
 }
 
+/** `virtual:look.css`: the style sheet of src/look.config.ts. */
+function look(): Plugin {
+  const id = "virtual:look.css";
+  return {
+    name: "look",
+    resolveId: (asked) => (asked === id ? `\0${id}` : undefined),
+    async load(asked) {
+      if (asked !== `\0${id}`) return undefined;
+      const { module } = await runnerImport<{ stylesheet: string }>("./src/look.config.ts", {
+        configFile: false,
+        resolve: { noExternal: [/@cloudscape-design/] },
+      });
+      return module.stylesheet;
+    },
+  };
+}
+
 export default defineConfig({
   base: "/console/",
-  plugins: [react(), precompressed()],
+  plugins: [react(), look(), precompressed()],
   build: {
     outDir: OUTPUT,
     emptyOutDir: true,

@@ -1,6 +1,7 @@
 /** The beginning: the look, the session, and then either the login or the console. */
 
 import "@cloudscape-design/global-styles/index.css";
+import "virtual:look.css";
 import "./look.css";
 
 import { StrictMode } from "react";

@@ -7,9 +7,9 @@
  * without which it is not offered.
  */
 
-import { type ComponentType } from "react";
+import type { ComponentType } from "react";
 
-import { type Resource } from "./api/catalog";
+import type { Resource } from "./api/catalog";
 
 export interface Page {
   path: string;

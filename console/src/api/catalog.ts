@@ -3,9 +3,9 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
 
 import { call } from "./call";
+import type { components } from "./common";
 import { type Place, type Scope, placePath } from "./place";
 import { keys } from "./queries";
-import { orRecorded, recordedKinds } from "./recorded";
 
 /** A JSON Schema, as far as our models use it. `x-kind`: the field names a resource of that kind. */
 export interface Schema {
@@ -41,33 +41,15 @@ export interface Schema {
   "x-unit"?: string;
 }
 
-export interface Column {
-  /** Where the value is in the resource: `spec.vcpus`. */
-  path: string;
-  title: string;
-  unit?: string | null;
-}
-
-export interface Kind {
-  name: string;
-  plural: string;
-  title: string;
-  title_plural: string;
-  summary: string;
-  service: string;
-  namespace: "tenant" | "ops" | "common";
-  scope: Scope;
-  /** The collection's path below its namespace: `/projects/{project_id}/vms`. */
-  collection: string;
-  prefix: string;
-  columns: Column[];
-  actions: { verb: string; summary: string }[];
+type KindView = components["schemas"]["KindView"];
+/** A kind, with what the OpenAPI document leaves open: its schemas are schemas. */
+export type Kind = Omit<KindView, "create" | "update" | "spec" | "observed"> & {
   create: Schema | null;
   update: Schema | null;
   spec: Schema;
   observed: Schema;
-  permissions: Record<string, string>;
-}
+};
+export type Column = Kind["columns"][number];
 
 /** What all resources have in common, and the kind's own `spec` and `observed`. */
 export interface Resource {
@@ -125,9 +107,7 @@ export function useCatalog(): Catalog {
   return useSuspenseQuery({
     queryKey: keys.catalog,
     queryFn: ({ signal }) =>
-      orRecorded(call<{ kinds: Kind[] }>("/api/common/v1/kinds", { signal }), recordedKinds).then(
-        (body) => new Catalog(body.kinds),
-      ),
+      call<{ kinds: Kind[] }>("/api/common/v1/kinds", { signal }).then((body) => new Catalog(body.kinds)),
     staleTime: Infinity, // it changes with the installation's version only
     refetchInterval: false,
   }).data;

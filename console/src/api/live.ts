@@ -7,7 +7,7 @@ import { useEffect, useSyncExternalStore } from "react";
 
 import { apiFetch } from "./call";
 import { EventParser, type ServerEvent } from "./events";
-import { type Place } from "./place";
+import type { Place } from "./place";
 import { keys, queries } from "./queries";
 
 /** A change of a resource or a job, as the stream tells it. */

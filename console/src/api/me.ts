@@ -3,28 +3,18 @@
 import { useQuery } from "@tanstack/react-query";
 
 import { call } from "./call";
-import { type Place } from "./place";
+import type { components } from "./common";
+import type { Place } from "./place";
 import { keys } from "./queries";
-import { orRecorded, recordedPermissions, recordedReach } from "./recorded";
 
-export interface ProjectReference {
-  id: string;
-  name: string;
-  organization_id: string;
-  organization_name: string;
-}
-export interface Reach {
-  projects: ProjectReference[];
-  organizations: { id: string; name: string }[];
-  /** Whether there is a role on the platform: operators. */
-  platform: boolean;
-}
+/** Where one may go. */
+export type Reach = components["schemas"]["OwnPlacesView"];
 
 /** Everything that the user can see by any binding. */
 export function useReach() {
   return useQuery({
     queryKey: keys.projects,
-    queryFn: ({ signal }) => orRecorded(call<Reach>("/api/common/v1/me/projects", { signal }), recordedReach),
+    queryFn: ({ signal }) => call<Reach>("/api/common/v1/me/projects", { signal }),
     staleTime: 30_000,
   });
 }
@@ -39,13 +29,10 @@ export function usePermissions(place: Place): May {
   const query = useQuery({
     queryKey: keys.permissions(place),
     queryFn: ({ signal }) =>
-      orRecorded(
-        call<{ permissions: string[] }>("/api/common/v1/me/permissions", {
-          query: place.scope === "platform" ? {} : { [`${place.scope}_id`]: place.id },
-          signal,
-        }),
-        recordedPermissions,
-      ),
+      call<components["schemas"]["OwnPermissionsView"]>("/api/common/v1/me/permissions", {
+        query: place.scope === "platform" ? {} : { [`${place.scope}_id`]: place.id },
+        signal,
+      }),
     select: ({ permissions }) => new Set(permissions),
     staleTime: 30_000,
     refetchInterval: 60_000, // roles come and go

@@ -3,7 +3,7 @@
 import { QueryClient, type QueryKey } from "@tanstack/react-query";
 
 import { live } from "./live";
-import { type Place } from "./place";
+import type { Place } from "./place";
 import { problemIn } from "./problem";
 
 /** Without the stream of changes, what is on the screen is read again that often. */

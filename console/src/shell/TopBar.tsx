@@ -4,7 +4,7 @@ import TopNavigation from "@cloudscape-design/components/top-navigation";
 import { useSyncExternalStore } from "react";
 import { useNavigate } from "react-router";
 
-import { type Place } from "../api/place";
+import type { Place } from "../api/place";
 import { session } from "../api/session";
 import mark from "/mark.svg";
 import { Search } from "./Search";

@@ -2,8 +2,8 @@
 
 import { useSyncExternalStore } from "react";
 
-import { type JobReference } from "../api/catalog";
-import { type Place } from "../api/place";
+import type { JobReference } from "../api/catalog";
+import type { Place } from "../api/place";
 import { problemIn } from "../api/problem";
 
 export type Flash =
@@ -27,7 +27,7 @@ export const flash = {
   done: (text: string): void => set([{ id: fresh(), is: "done", text }, ...flashes]),
 
   /** What an error says, when there is no field beside which to say it. */
-  refused(error: unknown): void {
+  refused: (error: unknown): void => {
     const { title, detail, errors } = problemIn(error);
     const text = [detail, ...(errors ?? []).map((each) => each.detail)].join(" ");
     set([{ id: fresh(), is: "refused", header: title, text }, ...flashes]);

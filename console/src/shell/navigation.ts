@@ -1,12 +1,12 @@
 /** The side navigation of a place: its kinds by service, from the catalog, and the hand-made pages from the page table. */
 
-import { type SideNavigationProps } from "@cloudscape-design/components/side-navigation";
+import type { SideNavigationProps } from "@cloudscape-design/components/side-navigation";
 import { generatePath } from "react-router";
 
 import { type Catalog, type Kind, kindPath } from "../api/catalog";
-import { type May } from "../api/me";
+import type { May } from "../api/me";
 import { type Place, placePath } from "../api/place";
-import { type Page } from "../pages";
+import type { Page } from "../pages";
 
 /** What people come for stands first among its service's kinds; the others as the alphabet has them. */
 const FIRST = new Set(["vm", "organization", "cluster", "network"]);
