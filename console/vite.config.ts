@@ -61,5 +61,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1200,
   },
-  server: { proxy: { "/api": INSTALLATION, "/docs": INSTALLATION } },
+  // The api lets cookies in from its own pages only: it has to see the address that the browser sees.
+  server: { proxy: { "^/(api|docs)": { target: INSTALLATION, changeOrigin: false } } },
 });
