@@ -26,13 +26,13 @@ demo: setup ## Show the main job, from nothing to a virtual machine and back
 test: setup ## Run all tests, those with the real engines included where they can run
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup
 
-test-generate: setup ## Write again what is generated: the OpenAPI documents, and the console's types from them
-	@$(PYTHON) -m groundplane.processes.main openapi
-	@$(NPM) run generate
-
-console: setup ## Test the web console: its logic, and its journeys in a browser against an installation of its own
+test-console: setup ## Test the web console: its logic, and its journeys in a browser against an installation of its own
 	@$(NPM) test
 	@$(PYTHON) -m pytest -n 0 tests/console
+
+generate: setup ## Write again what is generated: the OpenAPI documents, and the console's types from them
+	@$(PYTHON) -m groundplane.processes.main openapi
+	@$(NPM) run generate
 
 console: setup ## Develop the web console: reloads as its sources change, and speaks to GROUNDPLANE_URL (http://127.0.0.1:8700)
 	@$(NPM) run dev
