@@ -16,7 +16,7 @@ from tests.cloud.installation import IDLE_DISK, Installation, installation, wait
 
 from groundplane.processes.migrate import Credentials
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("gp")]
+pytestmark = pytest.mark.slow
 GP = str(Path(sys.executable).with_name("gp"))
 PASSWORD = "a long password of Ann's"
 
