@@ -102,6 +102,28 @@ def test_a_create_says_the_request_in_humane_words(platform: Platform, gp: Gp, t
     }  # fmt: skip
 
 
+def test_rules_are_said_in_a_word(platform: Platform, gp: Gp) -> None:
+    platform.on(f"POST {PROJECT}/security-groups", {**machine("ssh"), "kind": "security_group", "observed": {}}, 201)
+    words = [
+        "--ingress",
+        "tcp/22",
+        "--ingress",
+        "tcp/80-90@10.0.0.0/8",
+        "--egress",
+        "any",
+        "--rule",
+        "direction=ingress,remote=self",
+    ]
+    assert gp("security-group", "create", "ssh", *words).code == 0
+    assert platform.last("POST").body["spec"]["rules"] == [
+        {"direction": "ingress", "remote": "self"},
+        {"direction": "ingress", "protocol": "tcp", "port_min": 22, "port_max": 22},
+        {"direction": "ingress", "protocol": "tcp", "port_min": 80, "port_max": 90, "remote": "10.0.0.0/8"},
+        {"direction": "egress", "protocol": "any"},
+    ]
+    assert "is not PROTOCOL" in gp("security-group", "create", "ssh", "--ingress", "22").err
+
+
 def test_a_default_beside_what_was_not_said_is_none(platform: Platform, gp: Gp) -> None:
     platform.on("POST " + VMS, machine("web"), 202)
     assert gp("vm", "create", "web", "--root-volume", "old").code == 0

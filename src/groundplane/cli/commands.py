@@ -129,7 +129,7 @@ def _sentence(field: Field) -> str:
         notes.append(f"default: {field.default}")
     if field.nullable:
         notes.append("none: without")
-    if field.many and field.type in {"entry", "labels", "text"} and field.where == "body":
+    if field.many and field.type in {"entry", "labels", "text", "word"} and field.where == "body":
         notes.append("may be repeated")
     if field.type == "entry":
         parts = field.parts or {}
@@ -218,14 +218,15 @@ def _callback(command: Command) -> Callable[..., None]:
         from groundplane.cli.calling import Typed, run  # noqa: PLC0415  # help and completion of words need no SDK
         from groundplane.cli.values import read_file  # noqa: PLC0415
 
-        fields = {}
+        fields: dict[tuple[str, str], Any] = {}
         for index, field in enumerate(command.fields):
             value = given.pop(f"f{index}", None)
             path = given.pop(f"f{index}_file", None)
             if path is not None:
                 value = read_file(path)
             if value is not None and value != ():
-                fields[field.where, field.key] = value
+                before = fields.get((field.where, field.key), ())  # a list has options of several forms
+                fields[field.where, field.key] = (*before, *value) if field.many else value
         run(command, Typed(fields=fields, **given))
 
     return callback

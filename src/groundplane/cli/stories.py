@@ -159,10 +159,10 @@ STORIES: Mapping[str, Callable[[Json, int], Sequence[str]]] = {
     "DryRunView": plan,
     "JobView": job,
     "KindCatalog": kinds,
-    "LinksView": links,
+    "Links": links,
     "OwnPlacesView": places,
     "QuotaView": quota,
-    "TopologyView": topology,
+    "Topology": topology,
     "TraceView": trace,
     "Why": why,
 }

@@ -21,12 +21,13 @@ class Field:
 
     name        of the option, or of the argument when `positional`
     where, key  path, query or body; in a body a path of names with dots, `[]` standing for a new entry of a list
-    type        text, int, number, bool, time, labels (k=v), entry (k=v,k=v: an object), secret, json
+    type        text, int, number, bool, time, secret, json, labels (k=v), entry (k=v,k=v: an object), word (one by a pattern)
     many        may be said more than once
     nullable    `none` says that there is no such limit
     file        may be read from a file
     choices     what it may be, if not anything
-    parts       of an entry: the names and types of its fields
+    parts       of an entry or word: the names and types of its fields
+    pattern     of a word: the regular expression whose groups are its fields, how help calls it, what else it has
     kind        the noun of what it names, for completion, or `*` for what is said as KIND/NAME
     default     what it is when it is not said, where the API has no default; if `beside` is a key, only beside that
     by          the API wants an id: the filter of the noun's list by which a name is looked up
@@ -46,6 +47,7 @@ class Field:
     beside: str = ""
     choices: tuple[str, ...] = ()
     parts: Mapping[str, str] | None = None
+    pattern: Mapping[str, Any] | None = None
     kind: str = ""
     by: str = ""
 

@@ -34,6 +34,8 @@ class Value(click.ParamType[Any]):
         del ctx
         if self.field.choices:
             return "|".join(self.field.choices)
+        if self.field.pattern is not None:
+            return str(self.field.pattern["shown"])
         names = {"labels": "KEY=VALUE", "entry": "KEY=VALUE,…", "time": "TIME", "int": "N", "number": "N", "json": "JSON"}
         return names.get(self.field.type, (param.human_readable_name if self.field.positional else "TEXT").upper())
 
@@ -60,6 +62,8 @@ def read(field: Field, text: str) -> Any:
         return key, value
     if field.type == "entry":
         return _entry(field.parts or {}, text)
+    if field.type == "word":
+        return _word(field.parts or {}, field.pattern or {}, text)
     if field.type == "time":
         return read_time(text, past=field.key.startswith("created_"))
     return _plain(field.type, text)
@@ -95,6 +99,16 @@ def _entry(parts: Mapping[str, str], text: str) -> dict[str, Any]:
         many = kind.endswith("s")
         found[key] = [_plain(kind[:-1], each) for each in value.split("+")] if many else _plain(kind, value)
     return found
+
+
+def _word(parts: Mapping[str, str], pattern: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """An object of a list in one word: `tcp/22`."""
+    found = re.fullmatch(pattern["regex"], text)
+    if found is None:
+        raise ValueError(f"{text!r} is not {pattern['shown']}.")
+    said = {key: value for key, value in found.groupdict().items() if value is not None}
+    said |= {key: said[other] for key, other in pattern["same"].items() if key not in said and other in said}
+    return {**pattern["fixed"], **{key: _plain(parts[key], value) for key, value in said.items()}}
 
 
 def read_time(text: str, *, past: bool, now: datetime | None = None) -> str:

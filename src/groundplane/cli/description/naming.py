@@ -49,6 +49,8 @@ BY_HAND: Mapping[str, str] = {
     "common session_logout": "logout",
     "common sso_start": "login",
     "common sso_callback": "login",
+    "tenant event_list": "event watch",
+    "ops event_list": "ops event watch",
 }
 """Operations that are reached by commands which are more than one request; single sign-on by the browser of the device flow."""
 

@@ -78,7 +78,7 @@ def body_fields(paths: Paths, operation: Json, collections: Collections) -> tupl
     schema = content["schema"]
     shorthand = SHORTHANDS.get(str(schema.get("$ref", "")).rpartition("/")[2], Shorthand())
     found = [_humane(field, shorthand) for field in _flat(paths, schema, "", "", required=True)]
-    found += list(_entries(found, shorthand))
+    found += [*_entries(found, shorthand), *_words_for_entries(found, shorthand)]
     found = [
         collections.refers(field, field.kind or singular(_last(field.key).removesuffix("_id").replace("_", "-")))
         for field in found
@@ -105,6 +105,14 @@ def _entries(fields: list[Field], shorthand: Shorthand) -> Iterator[Field]:
         entry = known[path]
         words = f"One more of {_last(path)}, with this {part} (name or id); what else it has is said by --{entry.name}."
         yield Field(name, "body", f"{path}[].{part}", help=words, many=True)
+
+
+def _words_for_entries(fields: list[Field], shorthand: Shorthand) -> Iterator[Field]:
+    known = {field.key: field for field in fields}
+    for name, pattern in shorthand.patterns.items():
+        said = {"regex": pattern.regex, "shown": pattern.shown, "fixed": pattern.fixed, "same": pattern.same}
+        parts = known[pattern.list].parts
+        yield Field(name, "body", pattern.list, "word", pattern.help, many=True, parts=parts, pattern=said)
 
 
 def _flat(paths: Paths, schema: Json, prefix: str, option: str, *, required: bool) -> Iterator[Field]:
