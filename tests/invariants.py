@@ -80,7 +80,7 @@ async def unrest(reader: Reader) -> Violations:
     jobs = await reader.fetch("SELECT id, workflow, state, step, attempt, error FROM job WHERE ended_at IS NULL ORDER BY id")
     drift = await reader.fetch(
         """SELECT drift.kind, resource_id, difference, fields, drift.attempts, next_at - now() AS due, status FROM drift
-           LEFT JOIN resource ON resource.id = resource_id WHERE resolved_at IS NULL AND decision = 'correct'"""
+           LEFT JOIN resource ON resource.id = resource_id WHERE resolved_at IS NULL AND drift_decision(drift) = 'correct'"""
     )
     return [
         *(f"job {row['id']} {row['workflow']} is {row['state']} in {row['step']}: {row['error']}" for row in jobs),

@@ -2997,7 +2997,7 @@ export interface components {
             at: string;
             /**
              * What
-             * @description requested, refused, claimed, created, changed, deleted, began, drifted, resolved, or a line of a job's history: entered, asked, reported, retrying, succeeded, failed, …
+             * @description requested, refused, claimed, created, changed, deleted, began, drifted, decided, resolved, or a line of a job's history: entered, asked, reported, retrying, succeeded, failed, …
              */
             what: string;
             /**

@@ -592,6 +592,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/drift/{drift_id}/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide about drift
+         * @description Have it corrected at once, by the ordinary job and past the brake; or ignored, for a while or as long as it lasts.
+         */
+        post: operations["drift_decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/incidents": {
         parameters: {
             query?: never;
@@ -1198,6 +1218,28 @@ export interface components {
             expires_at: string;
         };
         /**
+         * DecideDrift
+         * @description A person's decision. It is about this difference: when the resource differs otherwise, it is over.
+         */
+        DecideDrift: {
+            /**
+             * Decision
+             * @description `correct`: by the ordinary job, at once. `ignore`: neither corrected nor alerted.
+             * @enum {string}
+             */
+            decision: "correct" | "ignore";
+            /**
+             * Until
+             * @description Until when it is ignored; else as long as it lasts. With an offset: 2030-01-31T12:00:00Z.
+             */
+            until?: string | null;
+            /**
+             * Reason
+             * @description Free text for people.
+             */
+            reason: string;
+        };
+        /**
          * DriftPage
          * @description A page of drift, newest first.
          */
@@ -1243,9 +1285,27 @@ export interface components {
             source: string;
             /**
              * Decision
-             * @description What becomes of it: correct, alert, accepted.
+             * @description What becomes of it: a job corrects it; a person is to decide; nothing, since a person decided so.
+             * @enum {string}
              */
-            decision: string;
+            decision: "correct" | "alert" | "ignore";
+            /**
+             * Decided By
+             * @description Who decided, if a person did; operators only.
+             */
+            decided_by: string | null;
+            /** Decided At */
+            decided_at: string | null;
+            /**
+             * Reason
+             * @description Why they decided so.
+             */
+            reason: string | null;
+            /**
+             * Until
+             * @description Until when it is ignored; null: as long as it differs just so.
+             */
+            until: string | null;
             /** Attempts */
             attempts: number;
             /**
@@ -2378,7 +2438,7 @@ export interface components {
             at: string;
             /**
              * What
-             * @description requested, refused, claimed, created, changed, deleted, began, drifted, resolved, or a line of a job's history: entered, asked, reported, retrying, succeeded, failed, …
+             * @description requested, refused, claimed, created, changed, deleted, began, drifted, decided, resolved, or a line of a job's history: entered, asked, reported, retrying, succeeded, failed, …
              */
             what: string;
             /**
@@ -5070,6 +5130,8 @@ export interface operations {
                 /** @description Only resources of this kind. */
                 kind?: string | null;
                 difference?: ("missing" | "orphan" | "modified" | "wrong_state") | null;
+                /** @description Only of what this becomes. */
+                decision?: ("correct" | "alert" | "ignore") | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
                 /** @description Made earlier than that. */
@@ -5088,6 +5150,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DriftPage"];
+                };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drift_decide: {
+        parameters: {
+            query?: {
+                /** @description Only say what would be done: what is made and changed, the jobs, the effect on quota. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description Repetitions with the same key are answered as the first was, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                drift_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideDrift"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftView"] | components["schemas"]["DryRunView"];
                 };
             };
             /** @description Refused: see `code` and `detail`. */

@@ -1379,9 +1379,27 @@ export interface components {
             source: string;
             /**
              * Decision
-             * @description What becomes of it: correct, alert, accepted.
+             * @description What becomes of it: a job corrects it; a person is to decide; nothing, since a person decided so.
+             * @enum {string}
              */
-            decision: string;
+            decision: "correct" | "alert" | "ignore";
+            /**
+             * Decided By
+             * @description Who decided, if a person did; operators only.
+             */
+            decided_by: string | null;
+            /** Decided At */
+            decided_at: string | null;
+            /**
+             * Reason
+             * @description Why they decided so.
+             */
+            reason: string | null;
+            /**
+             * Until
+             * @description Until when it is ignored; null: as long as it differs just so.
+             */
+            until: string | null;
             /** Attempts */
             attempts: number;
             /**
@@ -3416,7 +3434,7 @@ export interface components {
             at: string;
             /**
              * What
-             * @description requested, refused, claimed, created, changed, deleted, began, drifted, resolved, or a line of a job's history: entered, asked, reported, retrying, succeeded, failed, …
+             * @description requested, refused, claimed, created, changed, deleted, began, drifted, decided, resolved, or a line of a job's history: entered, asked, reported, retrying, succeeded, failed, …
              */
             what: string;
             /**
@@ -8265,6 +8283,8 @@ export interface operations {
                 /** @description Only resources of this kind. */
                 kind?: string | null;
                 difference?: ("missing" | "orphan" | "modified" | "wrong_state") | null;
+                /** @description Only of what this becomes. */
+                decision?: ("correct" | "alert" | "ignore") | null;
                 /** @description Made then or later. */
                 created_after?: string | null;
                 /** @description Made earlier than that. */

@@ -254,6 +254,15 @@ async def _rule(api: Api) -> dict[str, str]:
     return {"rule_id": (await api.call("POST", _RULES, json=body)).json()["id"]}
 
 
+async def _drift(api: Api) -> dict[str, str]:
+    """A network that vanished."""
+    lan = parse_id("net", (await api.made("networks", "vanished"))["id"])
+    assert lan is not None
+    api.cloud.engine.outside_delete("network", lan)
+    await api.cloud.look()
+    return {"drift_id": (await api.get("/drift"))["items"][0]["id"]}
+
+
 async def _two_versions(api: Api) -> dict[str, str]:
     await api.made("secrets", "fresh", {"value": "hunter2"})
     await api.call("PATCH", f"{api.project}/secrets/fresh", json={"spec": {"value": "hunter3"}})
@@ -375,6 +384,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("POST", _RULES, _soon, _RULE | {"expires_at": "{expires_at}"}),
     Mutation("PATCH", f"{_RULES}/{{rule_id}}", _rule, {"reason": "Still maintenance."}),
     Mutation("DELETE", f"{_RULES}/{{rule_id}}", _rule),
+    Mutation("POST", "/api/ops/v1/drift/{drift_id}/decide", _drift, {"decision": "correct", "reason": "It was us."}),
     Mutation("POST", f"{_AGENTS}/{{reference}}/enrolment", _after(AGENT), {"expires_in": 600}),
     Mutation("POST", f"{_AGENTS}/{{reference}}/revoke", _after(AGENT)),
     Mutation("POST", _USERS, _nothing, {"email": "ann@example.org", "name": "Ann", "password": "correct horse battery"}),

@@ -25,7 +25,7 @@ BORN = {"created_after", "created_before"}
 OF_OTHERS = {
     "jobs": {"resource", "parent", "state", "verb", "kind"} | BORN,
     "audit-events": {"action", "outcome", "actor", "resource"} | BORN,
-    "drift": {"open_only", "resource", "kind", "difference"} | BORN,
+    "drift": {"open_only", "resource", "kind", "difference", "decision"} | BORN,
     "events": set(),
     "incidents": {"open_only", "code"} | BORN,
     "hosts-health": {"cluster", "name"},
@@ -82,7 +82,8 @@ async def test_every_filter_of_every_list_can_be_asked(api: Api) -> None:
         "created_before": "2030-01-01T00:00:00Z", "uses": format_id("net", new_id()), "limit": "7",
         "resource": format_id("vm", new_id()), "parent": format_id("job", new_id()),
         "state": "FAILED", "verb": "create", "kind": "vm", "action": "compute.vm.create", "outcome": "denied",
-        "actor": format_id("usr", new_id()), "open_only": "false", "difference": "missing", "code": "job_overdue",
+        "actor": format_id("usr", new_id()), "open_only": "false", "difference": "missing",
+        "decision": "ignore", "code": "job_overdue",
         "email": "nobody@example.org", "user": format_id("usr", new_id()), "role": "auditor",
         "organization": format_id("org", new_id()), "deleted": "true", "method": "sso", "project": format_id("prj", new_id()),
     }  # fmt: skip

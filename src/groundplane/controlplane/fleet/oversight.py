@@ -19,6 +19,7 @@ async def drift_page(
     resource_id: UUID | None = None,
     kind: str | None = None,
     difference: str | None = None,
+    decision: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     after: UUID | None = None,
@@ -27,13 +28,25 @@ async def drift_page(
     """Drift with its resource's name, newest first, `after` being the last id of the page before. None means any."""
     where = Where()
     where.equal(**{"drift.project_id": project_id, "drift.resource_id": resource_id, "drift.kind": kind})
-    where.equal(difference=difference)
+    where.equal(difference=difference, **{"drift_decision(drift)": decision})
     where.made(since, until, at="detected_at", row_id="drift.id")
     where.clauses += ["resolved_at IS NULL"] if open_only else []
     where.before(after, column="drift.id")
+    return await _drift_rows(tx, where, limit=limit)
+
+
+async def drift_row(tx: Tx, drift_id: UUID) -> Row:
+    """One of the rows of `drift_page`, which is there."""
+    where = Where()
+    where.equal(**{"drift.id": drift_id})
+    return (await _drift_rows(tx, where, limit=1))[0]
+
+
+async def _drift_rows(tx: Tx, where: Where, *, limit: int) -> Sequence[Row]:
     return await tx.fetch(
         f"""SELECT drift.id, drift.resource_id, drift.kind, resource.name, drift.organization_id, drift.project_id,
-                  difference, fields, source, decision, attempts, next_at, drift.job_id, detected_at, resolved_at
+                  difference, fields, source, drift_decision(drift) AS decision, attempts, next_at, drift.job_id, detected_at,
+                  resolved_at, decided_by, decided_by_kind, decided_at, decided_reason, ignored_until
            FROM drift LEFT JOIN resource ON resource.id = drift.resource_id
            {where.sql} ORDER BY drift.id DESC LIMIT {where.place(limit)}""",  # noqa: S608  # our own columns
         *where.values,

@@ -9,7 +9,8 @@ from groundplane.kernel.database import Row, Tx
 async def drift_of(tx: Tx, resource_id: UUID, *, limit: int) -> Sequence[Row]:
     """How the resource was found to differ, the newest findings, oldest of them first."""
     rows = await tx.fetch(
-        """SELECT difference, fields, source, decision, attempts, next_at, job_id, detected_at, resolved_at FROM drift
+        """SELECT difference, fields, source, drift_decision(drift) AS decision, attempts, next_at, job_id, detected_at,
+                  resolved_at, decided, decided_by, decided_at, decided_reason, ignored_until FROM drift
            WHERE resource_id = $1 ORDER BY detected_at DESC LIMIT $2""",
         resource_id,
         limit,

@@ -1,17 +1,18 @@
-"""The routes of oversight: audit log, drift, incidents, and how the hosts are. They change nothing."""
+"""The routes of oversight: audit log, drift and what is decided about it, incidents, and how the hosts are."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from groundplane.controlplane import audit
 from groundplane.controlplane.audit import AuditEvent, Outcome
 from groundplane.controlplane.fleet import oversight
 from groundplane.controlplane.fleet.agent import AGENT
 from groundplane.controlplane.fleet.cluster import CLUSTER
+from groundplane.controlplane.fleet.decisions import DriftNotFoundError, decide
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.gateway.identity.shapes import PREFIXES as IDENTITY_PREFIXES
 from groundplane.controlplane.gateway.kinds import (
@@ -27,10 +28,11 @@ from groundplane.controlplane.gateway.kinds import (
     path_scope,
     scope_parameters,
 )
-from groundplane.controlplane.gateway.operation import operation
+from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import JOB_PREFIX, USER_PREFIX, View, public
 from groundplane.controlplane.jobs.traffic import RULE_PREFIX
+from groundplane.controlplane.resources.fields import Strict, Text
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.database import Row
@@ -44,6 +46,7 @@ REPORT_PREFIX = "rpt"
 
 AUDIT_LIST = "audit.event.list"
 DRIFT_LIST = "reconciler.drift.list"
+DRIFT_DECIDE = "reconciler.drift.decide"
 INCIDENT_LIST = "reconciler.incident.list"
 HEALTH_READ = "fleet.health.read"
 
@@ -57,6 +60,8 @@ OutcomeFilter = Annotated[Outcome | None, Query()]
 ActorFilter = Annotated[str | None, Query(max_length=80, description="Only what this user or other actor did (its id).")]
 ResourceFilter = Annotated[str | None, Query(max_length=80, description="Only what is about this resource (its id).")]
 KindFilter = Annotated[str | None, Query(max_length=40, pattern=r"^[a-z_]+$", description="Only resources of this kind.")]
+DecisionFilter = Annotated[Literal["correct", "alert", "ignore"] | None, Query(description="Only of what this becomes.")]
+DriftPath = Annotated[str, Path(max_length=80, pattern=r"^[a-z0-9_]+$")]
 DifferenceFilter = Annotated[Literal["missing", "orphan", "modified", "wrong_state"] | None, Query()]
 CodeFilter = Annotated[str | None, Query(max_length=80, pattern=r"^[a-z_]+$", description="Only incidents of this code.")]
 
@@ -92,12 +97,31 @@ class DriftView(View):
     difference: str = Field(description="missing, orphan, modified, wrong_state.")
     fields: dict[str, Any] = Field(description="{field: {wanted, observed}}")
     source: str = Field(description="How it was noticed: event, inventory.")
-    decision: str = Field(description="What becomes of it: correct, alert, accepted.")
+    decision: Literal["correct", "alert", "ignore"] = Field(
+        description="What becomes of it: a job corrects it; a person is to decide; nothing, since a person decided so."
+    )
+    decided_by: str | None = Field(description="Who decided, if a person did; operators only.")
+    decided_at: datetime | None
+    reason: str | None = Field(description="Why they decided so.")
+    until: datetime | None = Field(description="Until when it is ignored; null: as long as it differs just so.")
     attempts: int
     next_at: datetime = Field(description="No correction is started before.")
     job_id: str | None = Field(description="The last correction.")
     detected_at: datetime
     resolved_at: datetime | None
+
+
+class DecideDrift(Strict):
+    """A person's decision. It is about this difference: when the resource differs otherwise, it is over."""
+
+    decision: Literal["correct", "ignore"] = Field(
+        description="`correct`: by the ordinary job, at once. `ignore`: neither corrected nor alerted."
+    )
+    until: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+        default=None,
+        description="Until when it is ignored; else as long as it lasts. With an offset: 2030-01-31T12:00:00Z.",
+    )
+    reason: Annotated[Text, StringConstraints(min_length=1)]
 
 
 class IncidentView(View):
@@ -175,6 +199,7 @@ def ops_router(services: Services) -> APIRouter:
     router = APIRouter(tags=["oversight"])
     _add_audit_log(router, services, "")
     _add_drift(router, services, "")
+    _add_decision(router, services)
     _add_incidents(router, services)
     _add_host_health(router, services)
     return router
@@ -216,7 +241,8 @@ def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
     async def list_drift(
         request: Request, limit: Limit = 50, cursor: Cursor = None, open_only: OpenOnly = True,
         resource: ResourceFilter = None, kind: KindFilter = None, difference: DifferenceFilter = None,
-        created_after: CreatedAfter = None, created_before: CreatedBefore = None,
+        decision: DecisionFilter = None, created_after: CreatedAfter = None,
+        created_before: CreatedBefore = None,
     ) -> Response:  # fmt: skip
         after = cursor_uuid(DRIFT_PREFIX, cursor)
         scope = path_scope(request)
@@ -228,12 +254,35 @@ def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
                 resource_id=filter_id(services.kinds.values(), "resource", resource),
                 kind=kind,
                 difference=difference,
+                decision=decision,
                 since=created_after,
                 until=created_before,
                 after=after,
                 limit=limit + 1,
             )
-        return page(found, limit, lambda row: _drift_view(services, row))
+        return page(found, limit, lambda row: _drift_view(services, row, operator=not prefix))
+
+
+def _add_decision(router: APIRouter, services: Services) -> None:
+    @router.post(
+        "/drift/{drift_id}/decide", response_model=DriftView, summary="Decide about drift", operation_id="drift_decide",
+        openapi_extra=_extra(DRIFT_DECIDE),
+    )  # fmt: skip
+    async def decide_drift(request: Request, drift_id: DriftPath, body: DecideDrift) -> Response:
+        """Have it corrected at once, by the ordinary job and past the brake; or ignored, for a while or as long as it lasts."""
+
+        async def work(op: Operation) -> Reply:
+            op.detail = {"drift": drift_id, **body.model_dump(mode="json", exclude_none=True)}
+            number = parse_id(DRIFT_PREFIX, drift_id)
+            if number is None:
+                raise DriftNotFoundError
+            decided = await decide(
+                op.tx, services.manager, number, body.decision, until=body.until, reason=body.reason, actor=op.actor
+            )
+            op.resource_kind, op.resource_id = decided["kind"], decided["resource_id"]
+            return Reply(_drift_view(services, await oversight.drift_row(op.tx, number), operator=True))
+
+        return await mutate(services, request, work, permission=DRIFT_DECIDE)
 
 
 def _add_incidents(router: APIRouter, services: Services) -> None:
@@ -318,7 +367,7 @@ def _audit_view(services: Services, event: AuditEvent) -> dict[str, Any]:
     }
 
 
-def _drift_view(services: Services, row: Row) -> dict[str, Any]:
+def _drift_view(services: Services, row: Row, *, operator: bool) -> dict[str, Any]:
     return {
         "id": format_id(DRIFT_PREFIX, row["id"]),
         "resource_id": _public_id(services, row["kind"], row["resource_id"]),
@@ -327,12 +376,15 @@ def _drift_view(services: Services, row: Row) -> dict[str, Any]:
         "organization_id": public(ORGANIZATION.prefix, row["organization_id"]),
         "project_id": public(PROJECT.prefix, row["project_id"]),
         "job_id": public(JOB_PREFIX, row["job_id"]),
+        "decided_by": _public_id(services, row["decided_by_kind"], row["decided_by"]) if operator else None,
+        "reason": row["decided_reason"],
+        "until": row["ignored_until"],
         **{name: row[name] for name in _DRIFT_AS_IT_IS},
     }
 
 
 _DRIFT_AS_IT_IS = (
-    "difference", "fields", "source", "decision", "attempts", "next_at", "detected_at", "resolved_at",
+    "difference", "fields", "source", "decision", "decided_at", "attempts", "next_at", "detected_at", "resolved_at",
 )  # fmt: skip
 
 

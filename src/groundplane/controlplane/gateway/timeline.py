@@ -310,6 +310,10 @@ def _drift(evidence: Evidence, words: Words) -> Iterator[Entry]:
         names = ("difference", "fields", "source", "decision", "attempts", "next_at", "resolved_at")
         detail = words.told({name: row[name] for name in names})
         yield Entry(row["detected_at"], "drifted", drift_sentence(row, words), "drift", job_id=job_id, detail=detail)
+        if row["decided_at"] is not None:
+            what = "correct it" if row["decided"] == "correct" else "ignore it"
+            who = words.user(row["decided_by"]) if words.operator else None
+            yield Entry(row["decided_at"], "decided", f"A person decided to {what}: {row['decided_reason']}", "drift", who=who)
         if row["resolved_at"] is not None:
             yield Entry(row["resolved_at"], "resolved", "It is as it should be again.", "drift", job_id=job_id)
 
@@ -320,7 +324,12 @@ def drift_sentence(row: Row, words: Words) -> str:
         f"{name} should be {sides.get('wanted')} and is {sides.get('observed')}" for name, sides in row["fields"].items()
     )
     corrected = f"{words.job(row['job_id'])} corrects it" if row["job_id"] else "it is to be corrected"
-    decision = {"correct": corrected, "alert": "a person is to decide what becomes of it"}.get(row["decision"], row["decision"])
+    until = f" until {row['ignored_until']:%Y-%m-%d %H:%M} UTC" if row["ignored_until"] else ""
+    decision = {
+        "correct": corrected,
+        "alert": "a person is to decide what becomes of it",
+        "ignore": f"it is ignored{until}: {row['decided_reason']}",
+    }[row["decision"]]
     return f"Found {row['difference'].replace('_', ' ')} by {row['source']}: {sides}; {decision}."
 
 

@@ -40,7 +40,7 @@ class WhyEntry(View):
 
     at: datetime
     what: str = Field(
-        description="requested, refused, claimed, created, changed, deleted, began, drifted, resolved, "
+        description="requested, refused, claimed, created, changed, deleted, began, drifted, decided, resolved, "
         "or a line of a job's history: entered, asked, reported, retrying, succeeded, failed, …"
     )
     who: str | None = Field(description="The user who asked for it; null for what nobody asked for.")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import structlog
 
+from groundplane.controlplane.fleet.decisions import correction_started
 from groundplane.controlplane.jobs.engine import ChangeInProgressError
 from groundplane.controlplane.reconciler import drift
 from groundplane.controlplane.resources.manager import CORRECTION, ResourceManager
@@ -28,7 +29,7 @@ LOAD = f"""
               WHERE job.id > uuidv7('-2 minutes'::interval) AND job.created_at > now() - interval '1 minute'
                 AND job.reason = '{CORRECTION}' AND resource.cluster_id IS NOT DISTINCT FROM due.cluster_id) AS allowed
     FROM (SELECT resource.cluster_id, count(*) FROM drift JOIN resource ON resource.id = drift.resource_id
-          WHERE resolved_at IS NULL AND decision = 'correct' AND next_at <= now()
+          WHERE resolved_at IS NULL AND drift_decision(drift) = 'correct' AND next_at <= now()
             AND NOT EXISTS (SELECT FROM change_claim WHERE change_claim.resource_id = drift.resource_id)
           GROUP BY resource.cluster_id) AS due
 """  # noqa: S608  # our own words
@@ -51,7 +52,7 @@ async def _due(tx: Tx, allowed: Mapping[UUID | None, int]) -> list[Row]:
     rows = [
         await tx.fetch(
             f"""SELECT drift.id AS drift_id, {COLUMNS} FROM drift JOIN resource ON resource.id = drift.resource_id
-                WHERE resolved_at IS NULL AND decision = 'correct' AND next_at <= now() AND deleted_at IS NULL
+                WHERE resolved_at IS NULL AND drift_decision(drift) = 'correct' AND next_at <= now() AND deleted_at IS NULL
                   AND resource.cluster_id IS NOT DISTINCT FROM $1
                   AND NOT EXISTS (SELECT FROM change_claim WHERE change_claim.resource_id = drift.resource_id)
                 ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED""",  # noqa: S608  # our own columns
@@ -76,5 +77,5 @@ async def _begin(tx: Tx, manager: ResourceManager, row: Row) -> int:
     except Exception:
         log.exception("reconciler.correction_not_started", resource=str(resource.id), kind=resource.kind)
         job = None
-    await drift.started(tx, row["drift_id"], job.id if job else None)
+    await correction_started(tx, row["drift_id"], job.id if job else None)
     return 1

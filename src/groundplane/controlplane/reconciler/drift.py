@@ -16,7 +16,10 @@ FLAP_WINDOW = "10 minutes"
 
 
 async def record(tx: Tx, resource: Resource, found: Difference, source: Source) -> bool:
-    """Write that a resource differs; False when that was known. An open row of the resource is brought up to date."""
+    """Write that a resource differs; False when that was known. An open row of the resource is brought up to date.
+
+    What a person decided about it was about what they saw: when it differs otherwise, that is over.
+    """
     await _resolve_corrected(tx, resource.id)
     row = await tx.row(
         """INSERT INTO drift (resource_id, kind, organization_id, project_id, difference, fields, source, decision, next_at)
@@ -24,7 +27,9 @@ async def record(tx: Tx, resource: Resource, found: Difference, source: Source) 
                   now() + make_interval(secs => CASE WHEN count(*) < $9 THEN 0 ELSE least(600, 2 ^ least(count(*), 10)) END)
            FROM drift WHERE resource_id = $1 AND detected_at > now() - $10::text::interval
            ON CONFLICT (resource_id) WHERE resolved_at IS NULL
-           DO UPDATE SET difference = excluded.difference, fields = excluded.fields, decision = excluded.decision
+           DO UPDATE SET difference = excluded.difference, fields = excluded.fields, decision = excluded.decision,
+                         decided = NULL, decided_by = NULL, decided_by_kind = NULL, decided_at = NULL, decided_reason = NULL,
+                         ignored_until = NULL
               WHERE (drift.difference, drift.fields) IS DISTINCT FROM (excluded.difference, excluded.fields)
            RETURNING (xmax = 0) AS inserted""",
         resource.id,
@@ -56,17 +61,6 @@ async def resolve(tx: Tx, resource_id: UUID) -> None:
     """The resource is as it should be."""
     await tx.execute(
         "UPDATE drift SET resolved_at = clock_timestamp() WHERE resource_id = $1 AND resolved_at IS NULL", resource_id
-    )
-
-
-async def started(tx: Tx, drift_id: UUID, job_id: UUID | None) -> None:
-    """A correction was tried (by a job, if it could be started); the next one waits, twice as long each time."""
-    await tx.execute(
-        """UPDATE drift SET attempts = attempts + 1, job_id = coalesce($2, job_id),
-                  next_at = now() + make_interval(secs => least(3600, 5 * 2 ^ least(attempts, 10)))
-           WHERE id = $1""",
-        drift_id,
-        job_id,
     )
 
 

@@ -58,7 +58,7 @@ CONDITIONS: Mapping[str, str] = {
                jsonb_build_object('job_id', job.id, 'drift_id', drift.id, 'attempts', attempts, 'code', job.error ->> 'code')
                AS context
         FROM drift LEFT JOIN job ON job.id = drift.job_id
-        WHERE resolved_at IS NULL AND attempts > 0
+        WHERE resolved_at IS NULL AND attempts > 0 AND drift_decision(drift) <> 'ignore'
           AND (job.id IS NULL OR job.state = 'FAILED' AND job.error ->> 'code' <> 'superseded')
     """,
     "correction_brake": f"""
@@ -74,7 +74,7 @@ CONDITIONS: Mapping[str, str] = {
                                       ELSE 'A %s is %s, and making it anew would hide that. Decide what becomes of it.' END,
                       kind, difference) AS detail,
                jsonb_build_object('drift_id', id, 'kind', kind, 'fields', fields) AS context
-        FROM drift WHERE resolved_at IS NULL AND decision = 'alert'
+        FROM drift WHERE resolved_at IS NULL AND drift_decision(drift) = 'alert'
     """,
 }
 

@@ -27,6 +27,7 @@ from groundplane.kernel.database import ForeignKeyViolationError, Tx, UniqueViol
 from groundplane.kernel.ids import format_id, new_id
 
 CORRECTION = "drift correction"
+DECIDED_CORRECTION = "drift correction that a person decided"
 """The reason of jobs that nobody asked for: any wish of a user supersedes them."""
 
 MOST_AT_ONCE = 1000
@@ -193,7 +194,9 @@ class ResourceManager:
         job = await self._start_change(tx, wish)
         return Outcome(await store.load(tx, resource.id), job)
 
-    async def correct(self, tx: Tx, kind: Kind, resource: Resource) -> Job | None:
+    async def correct(
+        self, tx: Tx, kind: Kind, resource: Resource, *, actor_id: UUID | None = None, reason: str = CORRECTION
+    ) -> Job | None:
         """Start the job that brings the engine back to what is wanted; None if the kind has no such road.
 
         The caller has locked the resource's row. Raises ChangeInProgressError.
@@ -201,7 +204,7 @@ class ResourceManager:
         workflow = kind.on_delete if resource.wanted == "absent" else kind.on_update or kind.on_create
         if workflow is None:
             return None
-        return await self._start_change(tx, _wish(workflow, "correct", resource, [resource.id], None, CORRECTION))
+        return await self._start_change(tx, _wish(workflow, "correct", resource, [resource.id], actor_id, reason))
 
     async def retry(self, tx: Tx, job_id: UUID, *, actor_id: UUID | None) -> Job:
         """Another attempt at what a failed job was for, or at once the next try of one that waits for it.
@@ -366,7 +369,7 @@ class ResourceManager:
 
     async def _yield_correction(self, tx: Tx, resource_id: UUID) -> None:
         running = await jobs.holder(tx, resource_id)
-        if running is not None and running.reason == CORRECTION:
+        if running is not None and running.reason in {CORRECTION, DECIDED_CORRECTION}:
             await self.engine.supersede(tx, running.id, reason="a newer wish")
 
     async def _lock_wanted(self, tx: Tx, resource_id: UUID) -> Resource:
