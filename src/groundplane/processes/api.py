@@ -1,21 +1,16 @@
 """`groundplane api`: the HTTP edge put together and served. Stateless: any number may run."""
 
 import asyncio
-import json
-from pathlib import Path
-from typing import Any
 
 import uvicorn
 import uvloop
 from fastapi import APIRouter, FastAPI
 
-from groundplane.cli.description import make_table, write_reference
-from groundplane.cli.table import PATH as COMMAND_TABLE
 from groundplane.controlplane.fleet.accounts import BusKeys
 from groundplane.controlplane.gateway.agent_api import agent_router
 from groundplane.controlplane.gateway.agents import agents_router, enrolment_router
 from groundplane.controlplane.gateway.api_keys_api import api_key_router
-from groundplane.controlplane.gateway.app import build_app, public_apps
+from groundplane.controlplane.gateway.app import build_app
 from groundplane.controlplane.gateway.blobs import BlobStore
 from groundplane.controlplane.gateway.catalog import catalog_router
 from groundplane.controlplane.gateway.device_api import device_router
@@ -25,7 +20,6 @@ from groundplane.controlplane.gateway.identity_api import identity_router
 from groundplane.controlplane.gateway.images import image_router, run_collector
 from groundplane.controlplane.gateway.jobs import job_router
 from groundplane.controlplane.gateway.kinds import kind_router
-from groundplane.controlplane.gateway.limits import RateLimits
 from groundplane.controlplane.gateway.links import link_router, topology_router
 from groundplane.controlplane.gateway.login_api import login_router
 from groundplane.controlplane.gateway.machines import machine_router
@@ -43,7 +37,6 @@ from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
 from groundplane.controlplane.gateway.wire import BoundedHttp
 from groundplane.controlplane.identity import CredentialWatch, Tokens
-from groundplane.controlplane.resources.manager import ResourceManager
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
@@ -54,8 +47,6 @@ from groundplane.processes.catalog import KINDS, BusOutbox, build_platform
 from groundplane.processes.house_figures import database_figures, job_figures
 from groundplane.processes.telemetry import observed
 
-DOCUMENTS = Path(__file__).parents[3] / "docs" / "openapi"
-CLI_REFERENCE = DOCUMENTS.parent / "reference" / "cli.md"
 NAMESPACES = ("tenant", "ops", "common")
 
 
@@ -172,38 +163,3 @@ def credential_routers(services: Services) -> list[APIRouter]:
     """The routes of logins and of what they make."""
     makers = (login_router, session_router, password_router, second_factor_router, api_key_router, device_router, sso_router)
     return [make(services) for make in makers]
-
-
-def write_documents(*, check: bool) -> bool:
-    """Write the OpenAPI documents of the public applications, and what is made of them for the command line.
-
-    With `check`, tell whether all of it is as it was written.
-    """
-    described = documents()
-    texts = {DOCUMENTS / f"{name}.json": json.dumps(document, indent=1) + "\n" for name, document in described.items()}
-    table = make_table(described)
-    texts |= {COMMAND_TABLE: table, CLI_REFERENCE: write_reference(table)}
-    if check:
-        return all(path.is_file() and path.read_text() == text for path, text in texts.items())
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return True
-
-
-def documents() -> dict[str, dict[str, Any]]:
-    """The OpenAPI documents of the public applications, by their namespaces."""
-    services = _documented()
-    every = routers(services)
-    apps = public_apps(services, RateLimits(services.settings), **{name: every[name] for name in NAMESPACES})
-    return {name: json.loads(json.dumps(app.openapi())) for name, app in apps.items()}
-
-
-def _documented() -> Services:
-    """Services that are only described, never called."""
-    nobody: Any = None
-    kinds = {kind.name: kind for kind in KINDS}
-    manager = ResourceManager(kinds, nobody, nobody, nobody)
-    return Services(
-        settings=Settings(), database=nobody, bus=nobody, tokens=nobody, secret_box=nobody, blobs=nobody, manager=manager
-    )

@@ -95,10 +95,11 @@ def rotate_signing_key() -> None:
 @app.command()
 def openapi(*, check: bool = False) -> None:
     """Write what is made of the code: OpenAPI documents, command table, reference; or check that it is as committed."""
-    from groundplane.processes.api import write_documents  # noqa: PLC0415  # each process loads only its own
+    from groundplane.processes.documents import write_documents  # noqa: PLC0415  # each process loads only its own
 
-    if not write_documents(check=check):
-        typer.echo("What is generated differs from the code: run `groundplane openapi` and commit.", err=True)
+    different = write_documents(check=check)
+    if check and different:
+        typer.echo(f"Not as the code says: {', '.join(different)}. Run `groundplane openapi` and commit.", err=True)
         raise typer.Exit(1)
 
 

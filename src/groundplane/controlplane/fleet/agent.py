@@ -6,12 +6,14 @@ from pydantic import Field
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Reference, Refers, Strict
+from groundplane.controlplane.resources.fields import Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 
 
 class AgentSpec(Strict):
     """Serves one cluster."""
+
+    model_config = example({"cluster": "hall-2"})
 
     cluster: Annotated[Reference, Refers("cluster")] = Field(description="Where it belongs.")
 

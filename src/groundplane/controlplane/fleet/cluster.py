@@ -1,11 +1,13 @@
 """Clusters: infrastructure that one set of agents serves."""
 
-from groundplane.controlplane.resources.fields import Strict, Text
+from groundplane.controlplane.resources.fields import Strict, Text, example
 from groundplane.controlplane.resources.kind import Column, Kind
 
 
 class ClusterSpec(Strict):
     """Nothing but its name yet."""
+
+    model_config = example({"description": "Hall 2"})
 
     description: Text = ""
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Reference, Refers, Strict
+from groundplane.controlplane.resources.fields import Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
@@ -19,6 +19,8 @@ MemoryMib = Annotated[int, Field(ge=64, le=1 << 30, description="Memory in MiB t
 
 class HostSpec(Strict):
     """A server of a cluster. `open` is whether new machines are placed on it."""
+
+    model_config = example({"cluster": "hall-2", "vcpus": 64, "memory_mib": 262144})
 
     cluster: Annotated[Reference, Refers("cluster")] = Field(description="Where it belongs.")
     vcpus: Vcpus

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Name, Reference, Refers, Strict
+from groundplane.controlplane.resources.fields import Name, Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
@@ -16,6 +16,8 @@ from groundplane.kernel.database import Tx
 
 class PoolSpec(Strict):
     """A storage pool of a host. `engine_name` is what the storage engine calls it; `gib` may be given away."""
+
+    model_config = example({"host": "host-7", "engine_name": "fast", "gib": 2000})
 
     host: Annotated[Reference, Refers("host")] = Field(description="The host that has it.")
     engine_name: Name = Field(description="What the storage engine calls it.")

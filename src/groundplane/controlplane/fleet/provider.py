@@ -6,12 +6,14 @@ from pydantic import Field
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Reference, Refers, Strict
+from groundplane.controlplane.resources.fields import Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 
 
 class ProviderSpec(Strict):
     """One engine of one cluster."""
+
+    model_config = example({"cluster": "hall-2", "service": "compute", "driver": "libvirt"})
 
     cluster: Annotated[Reference, Refers("cluster")] = Field(description="Where it belongs.")
     service: Literal["compute", "storage", "network"] = Field(description="What it carries out.")

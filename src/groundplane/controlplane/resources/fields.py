@@ -71,6 +71,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, field_title_generator=title_of)
 
 
+def example(spec: dict[str, Any]) -> ConfigDict:
+    """For the model of a create request: what a request may look like. It stands in the schema, the reference and forms."""
+    return ConfigDict(json_schema_extra={"examples": [spec]})
+
+
 class Stored(BaseModel):
     """What lies in the database: older rows may know more, or less, than today's model."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from groundplane.controlplane.resources import quota
-from groundplane.controlplane.resources.fields import Strict, Text
+from groundplane.controlplane.resources.fields import Strict, Text, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
@@ -13,6 +13,8 @@ from groundplane.kernel.errors import GroundplaneError
 
 class OrganizationSpec(Strict):
     """Nothing but its name yet."""
+
+    model_config = example({"description": "Makers of fine things"})
 
     description: Text = ""
 

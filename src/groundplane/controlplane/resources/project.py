@@ -9,7 +9,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from groundplane.controlplane.resources import quota, store
-from groundplane.controlplane.resources.fields import Strict, Text
+from groundplane.controlplane.resources.fields import Strict, Text, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError, NotDeletedError, ResourceNotFoundError
 from groundplane.controlplane.resources.resource import COLUMNS, Resource
@@ -18,6 +18,8 @@ from groundplane.kernel.database import Tx, UniqueViolationError
 
 class ProjectSpec(Strict):
     """Nothing but its name yet."""
+
+    model_config = example({"description": "The web shop"})
 
     description: Text = ""
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.fields import Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
@@ -27,6 +27,8 @@ Value = Annotated[
 
 class SecretRequest(Strict):
     """A value; for an update, the next version's."""
+
+    model_config = example({"value": "hunter2"})
 
     value: Value
 

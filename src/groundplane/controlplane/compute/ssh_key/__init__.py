@@ -8,7 +8,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from pydantic import Field
 
-from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.fields import Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.kernel.errors import InvalidRequestError
 
@@ -21,6 +21,10 @@ class BadPublicKeyError(InvalidRequestError):
 
 class SshKeyRequest(Strict):
     """The one line of a `.pub` file."""
+
+    model_config = example(
+        {"public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPbnbRiXzEFm4uXGvdLGIx0dg0b3z8iN0QF3lUYc9Yw ann@laptop"}
+    )
 
     public_key: Annotated[
         str,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from groundplane.controlplane.network.subnet import Address
-from groundplane.controlplane.resources.fields import Id, Name, Reference, Refers, Stored, Strict
+from groundplane.controlplane.resources.fields import Id, Name, Reference, Refers, Stored, Strict, example
 from groundplane.controlplane.storage.volume import SizeGib
 
 Vcpus = Annotated[int, Field(ge=1, le=256, description="Virtual CPUs.")]
@@ -56,6 +56,16 @@ class NicRequest(Strict):
 
 class VmRequest(Strict):
     """A machine to be made and started. `user_data` is kept as a secret and handed to the guest once."""
+
+    model_config = example(
+        {
+            "vcpus": 2,
+            "memory_mib": 2048,
+            "root_volume": {"image": "debian-12", "size_gib": 20},
+            "nics": [{"network": "lan"}],
+            "ssh_keys": ["ann"],
+        }
+    )
 
     vcpus: Vcpus
     memory_mib: MemoryMib

@@ -10,13 +10,15 @@ from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.fields import Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.kernel.database import Tx
 
 
 class NetworkSpec(Strict):
     """`mtu` in bytes: what guests are told; the default leaves room for Geneve on an underlay of 1500."""
+
+    model_config = example({})
 
     mtu: Annotated[int, Field(ge=576, le=8942, description="The largest packet in bytes that guests are told of.")] = 1442
 

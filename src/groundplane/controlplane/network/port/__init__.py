@@ -17,7 +17,7 @@ from groundplane.controlplane.network.network import NETWORK
 from groundplane.controlplane.network.security_group import SECURITY_GROUP
 from groundplane.controlplane.network.subnet import SUBNET, Address, SubnetSpec
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Id, Reference, Refers, Stored, Strict
+from groundplane.controlplane.resources.fields import Id, Reference, Refers, Stored, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Kind
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.controlplane.resources.store import Wish
@@ -60,6 +60,8 @@ SecurityGroups = Annotated[list[Annotated[Reference, Refers("security_group")]],
 
 class PortRequest(Strict):
     """On a network (its oldest subnet with room) or on a given subnet; with a given address or a free one."""
+
+    model_config = example({"network": "lan", "security_groups": ["web"]})
 
     network: Annotated[Reference, Refers("network")] = Field(description="Where the port is.")
     subnet: Annotated[Reference, Refers("subnet")] | None = Field(

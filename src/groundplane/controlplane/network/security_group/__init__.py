@@ -12,7 +12,7 @@ from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Strict
+from groundplane.controlplane.resources.fields import Strict, example
 from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import Tx
@@ -48,6 +48,8 @@ class Rule(Strict):
 
 class SecurityGroupSpec(Strict):
     """At most 100 rules; without any, only replies and DHCP pass."""
+
+    model_config = example({"rules": [{"direction": "ingress", "protocol": "tcp", "port_min": 22}]})
 
     rules: Annotated[list[Rule], Field(max_length=100)] = Field(default=[], description="What is allowed.")
 

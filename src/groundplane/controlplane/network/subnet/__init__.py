@@ -12,7 +12,7 @@ from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.fields import Id, Reference, Refers, Strict
+from groundplane.controlplane.resources.fields import Id, Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.resource import Resource
 from groundplane.kernel.database import ExclusionViolationError, Tx
@@ -52,6 +52,8 @@ Address = Annotated[str, AfterValidator(_address), Field(max_length=15, descript
 
 class SubnetRequest(Strict):
     """`gateway` is the range's first host address unless said otherwise."""
+
+    model_config = example({"network": "lan", "cidr": "10.0.0.0/24"})
 
     network: Annotated[Reference, Refers("network")] = Field(description="The network whose addresses these are.")
     cidr: Cidr

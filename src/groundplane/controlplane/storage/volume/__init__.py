@@ -12,7 +12,7 @@ from groundplane.controlplane.jobs.engine import NotCancellableError
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
 from groundplane.controlplane.resources import quota, store
-from groundplane.controlplane.resources.fields import Id, Reference, Refers, Stored, Strict
+from groundplane.controlplane.resources.fields import Id, Reference, Refers, Stored, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Kind
 from groundplane.controlplane.resources.problems import UnchangeableError
 from groundplane.controlplane.resources.resource import Resource
@@ -33,6 +33,8 @@ class ImageTooLargeError(InvalidRequestError):
 
 class VolumeRequest(Strict):
     """Empty, or a copy of an image."""
+
+    model_config = example({"size_gib": 20, "image": "debian-12"})
 
     size_gib: SizeGib
     image: Annotated[Reference, Refers("image")] | None = Field(
