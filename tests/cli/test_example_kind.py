@@ -16,8 +16,8 @@ from groundplane.cli import table
 from groundplane.cli.description import make_table, write_reference
 from groundplane.controlplane.resources.fields import Reference, Refers, Strict
 from groundplane.controlplane.resources.kind import Action, Column, Kind
-from groundplane.processes import api
 from groundplane.processes.catalog import KINDS
+from groundplane.processes.documents import documents
 
 
 class Wheel(Strict):
@@ -61,9 +61,7 @@ GADGET = Kind(
 @pytest.fixture(scope="module")
 def described() -> str:
     """The command table of a platform that has gadgets."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "KINDS", (*KINDS, GADGET))
-        return make_table(api.documents())
+    return make_table(documents((*KINDS, GADGET)))
 
 
 @pytest.fixture

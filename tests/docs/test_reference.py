@@ -2,26 +2,22 @@
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pytest
 from pydantic import Field
 
-from groundplane.controlplane.gateway.kinds import kind_router
 from groundplane.controlplane.identity.roles import ROLES
 from groundplane.controlplane.resources.fields import Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Action, Kind
 from groundplane.kernel.settings import Settings
-from groundplane.processes.api import NAMESPACES, routers
 from groundplane.processes.catalog import KINDS
-from groundplane.processes.documents import described, openapi
+from groundplane.processes.documents import documents
 from groundplane.processes.reference import differing, pages, write
 from groundplane.processes.reference.errors import all_errors
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference"
-Documents = Mapping[str, Mapping[str, Any]]
 
 
 class BeaconSpec(Strict):
@@ -41,14 +37,6 @@ BEACON = Kind(
 )  # fmt: skip
 
 
-@cache
-def documents(*more: Kind) -> Documents:
-    """The OpenAPI documents of the platform, as if it had more kinds of tenants."""
-    services = described([*KINDS, *more])
-    every = {name: routers(services)[name] for name in NAMESPACES}
-    return openapi(services, {**every, "tenant": [*every["tenant"], kind_router(services, list(more))]})
-
-
 @pytest.fixture(scope="module")
 def made() -> Mapping[str, str]:
     """The pages of the platform as it is."""
@@ -56,7 +44,7 @@ def made() -> Mapping[str, str]:
 
 
 def test_a_new_kind_has_its_page_from_its_declaration_alone() -> None:
-    made = pages(documents(BEACON))
+    made = pages(documents([*KINDS, BEACON]))
     page = made["resources/beacons.md"]
     assert page.startswith("# Beacons\n")
     assert "Something that shines." in page

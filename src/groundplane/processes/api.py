@@ -43,7 +43,7 @@ from groundplane.kernel.database import Database
 from groundplane.kernel.logs import configure_logging
 from groundplane.kernel.news import Announcer
 from groundplane.kernel.settings import Settings
-from groundplane.processes.catalog import KINDS, BusOutbox, build_platform
+from groundplane.processes.catalog import BusOutbox, build_platform
 from groundplane.processes.house_figures import database_figures, job_figures
 from groundplane.processes.telemetry import observed
 
@@ -116,7 +116,7 @@ def build(services: Services) -> FastAPI:
 def routers(services: Services) -> dict[str, list[APIRouter]]:
     """The routes of each namespace."""
     # Routes are matched in their order: machines, which most requests are about, come last among the kinds.
-    of = {name: [kind for kind in reversed(KINDS) if kind.namespace == name] for name in NAMESPACES}
+    of = {name: [kind for kind in reversed(services.kinds.values()) if kind.namespace == name] for name in NAMESPACES}
     project = "/projects/{project_id}"
     return {
         "tenant": [

@@ -4,11 +4,9 @@ The three public OpenAPI documents, the reference made of them (docs/reference),
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from fastapi import APIRouter
 
 from groundplane.cli.description import make_table, write_reference
 from groundplane.cli.table import PATH as COMMAND_TABLE
@@ -25,16 +23,15 @@ from groundplane.processes.reference import differing, pages, write
 DOCUMENTS = Path(__file__).parents[3] / "docs"
 
 
-def documents() -> dict[str, dict[str, Any]]:
-    """The OpenAPI documents of the public applications, by their namespaces."""
-    services = described(KINDS)
+def documents(kinds: Sequence[Kind] = KINDS) -> dict[str, dict[str, Any]]:
+    """The OpenAPI documents of a platform that has these kinds, by their namespaces."""
+    nobody: Any = None  # they are only described: nothing is called
+    manager = ResourceManager({kind.name: kind for kind in kinds}, nobody, nobody, nobody)
+    services = Services(
+        settings=Settings(), database=nobody, bus=nobody, tokens=nobody, secret_box=nobody, blobs=nobody, manager=manager
+    )
     every = routers(services)
-    return openapi(services, {name: every[name] for name in NAMESPACES})
-
-
-def openapi(services: Services, every: Mapping[str, Sequence[APIRouter]]) -> dict[str, dict[str, Any]]:
-    """The OpenAPI documents of these routes, by namespace."""
-    apps = public_apps(services, RateLimits(services.settings), **every)
+    apps = public_apps(services, RateLimits(services.settings), **{name: every[name] for name in NAMESPACES})
     return {name: json.loads(json.dumps(app.openapi())) for name, app in apps.items()}
 
 
@@ -51,12 +48,3 @@ def write_documents(*, check: bool) -> list[str]:
         if not check:
             write(folder, texts)
     return different
-
-
-def described(kinds: Sequence[Kind]) -> Services:
-    """Services of these kinds, that are only described and never called."""
-    nobody: Any = None
-    manager = ResourceManager({kind.name: kind for kind in kinds}, nobody, nobody, nobody)
-    return Services(
-        settings=Settings(), database=nobody, bus=nobody, tokens=nobody, secret_box=nobody, blobs=nobody, manager=manager
-    )
