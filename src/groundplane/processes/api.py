@@ -116,7 +116,7 @@ def build(services: Services) -> FastAPI:
 def routers(services: Services) -> dict[str, list[APIRouter]]:
     """The routes of each namespace."""
     # Routes are matched in their order: machines, which most requests are about, come last among the kinds.
-    of = {name: [kind for kind in reversed(services.kinds.values()) if kind.namespace == name] for name in NAMESPACES}
+    of = {name: [kind for kind in reversed([*services.kinds.values()]) if kind.namespace == name] for name in NAMESPACES}
     project = "/projects/{project_id}"
     return {
         "tenant": [
