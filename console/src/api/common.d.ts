@@ -2464,6 +2464,9 @@ export interface components {
         /**
          * OrganizationSpec
          * @description Nothing but its name yet.
+         * @example {
+         *       "description": "Makers of fine things"
+         *     }
          */
         OrganizationSpec: {
             /**
@@ -2665,6 +2668,9 @@ export interface components {
         /**
          * ProjectSpec
          * @description Nothing but its name yet.
+         * @example {
+         *       "description": "The web shop"
+         *     }
          */
         ProjectSpec: {
             /**

@@ -907,6 +907,9 @@ export interface components {
         /**
          * AgentSpec
          * @description Serves one cluster.
+         * @example {
+         *       "cluster": "hall-2"
+         *     }
          */
         AgentSpec: {
             /**
@@ -1067,6 +1070,9 @@ export interface components {
         /**
          * ClusterSpec
          * @description Nothing but its name yet.
+         * @example {
+         *       "description": "Hall 2"
+         *     }
          */
         ClusterSpec: {
             /**
@@ -1482,6 +1488,11 @@ export interface components {
         /**
          * HostSpec
          * @description A server of a cluster. `open` is whether new machines are placed on it.
+         * @example {
+         *       "cluster": "hall-2",
+         *       "memory_mib": 262144,
+         *       "vcpus": 64
+         *     }
          */
         HostSpec: {
             /**
@@ -1947,6 +1958,11 @@ export interface components {
         /**
          * PoolSpec
          * @description A storage pool of a host. `engine_name` is what the storage engine calls it; `gib` may be given away.
+         * @example {
+         *       "engine_name": "fast",
+         *       "gib": 2000,
+         *       "host": "host-7"
+         *     }
          */
         PoolSpec: {
             /**
@@ -2053,6 +2069,11 @@ export interface components {
         /**
          * ProviderSpec
          * @description One engine of one cluster.
+         * @example {
+         *       "cluster": "hall-2",
+         *       "driver": "libvirt",
+         *       "service": "compute"
+         *     }
          */
         ProviderSpec: {
             /**

@@ -1923,6 +1923,7 @@ export interface components {
         /**
          * NetworkSpec
          * @description `mtu` in bytes: what guests are told; the default leaves room for Geneve on an underlay of 1500.
+         * @example {}
          */
         NetworkSpec: {
             /**
@@ -2089,6 +2090,12 @@ export interface components {
         /**
          * PortRequest
          * @description On a network (its oldest subnet with room) or on a given subnet; with a given address or a free one.
+         * @example {
+         *       "network": "lan",
+         *       "security_groups": [
+         *         "web"
+         *       ]
+         *     }
          */
         PortRequest: {
             /**
@@ -2393,6 +2400,9 @@ export interface components {
         /**
          * SecretRequest
          * @description A value; for an update, the next version's.
+         * @example {
+         *       "value": "hunter2"
+         *     }
          */
         SecretRequest: {
             /**
@@ -2538,6 +2548,15 @@ export interface components {
         /**
          * SecurityGroupSpec
          * @description At most 100 rules; without any, only replies and DHCP pass.
+         * @example {
+         *       "rules": [
+         *         {
+         *           "direction": "ingress",
+         *           "port_min": 22,
+         *           "protocol": "tcp"
+         *         }
+         *       ]
+         *     }
          */
         SecurityGroupSpec: {
             /**
@@ -2685,6 +2704,9 @@ export interface components {
         /**
          * SshKeyRequest
          * @description The one line of a `.pub` file.
+         * @example {
+         *       "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPbnbRiXzEFm4uXGvdLGIx0dg0b3z8iN0QF3lUYc9Yw ann@laptop"
+         *     }
          */
         SshKeyRequest: {
             /**
@@ -2806,6 +2828,10 @@ export interface components {
         /**
          * SubnetRequest
          * @description `gateway` is the range's first host address unless said otherwise.
+         * @example {
+         *       "cidr": "10.0.0.0/24",
+         *       "network": "lan"
+         *     }
          */
         SubnetRequest: {
             /**
@@ -3137,6 +3163,22 @@ export interface components {
         /**
          * VmRequest
          * @description A machine to be made and started. `user_data` is kept as a secret and handed to the guest once.
+         * @example {
+         *       "memory_mib": 2048,
+         *       "nics": [
+         *         {
+         *           "network": "lan"
+         *         }
+         *       ],
+         *       "root_volume": {
+         *         "image": "debian-12",
+         *         "size_gib": 20
+         *       },
+         *       "ssh_keys": [
+         *         "ann"
+         *       ],
+         *       "vcpus": 2
+         *     }
          */
         VmRequest: {
             /**
@@ -3358,6 +3400,10 @@ export interface components {
         /**
          * VolumeRequest
          * @description Empty, or a copy of an image.
+         * @example {
+         *       "image": "debian-12",
+         *       "size_gib": 20
+         *     }
          */
         VolumeRequest: {
             /**
