@@ -20,7 +20,19 @@ export interface Page {
 export const pages: Page[] = [
   { path: "", load: () => import("./shell/Home") },
   { path: "p/:project", load: () => import("./shell/Overview"), navigation: { section: "", text: "Overview" } },
+  {
+    path: "p/:project/jobs",
+    load: () => import("./jobs/JobsPage"),
+    navigation: { section: "", text: "Jobs", permission: "jobs.job.list" },
+  },
+  { path: "p/:project/jobs/:id", load: () => import("./jobs/JobPage") },
   { path: "ops", load: () => import("./shell/Overview"), navigation: { section: "", text: "Overview" } },
+  {
+    path: "ops/jobs",
+    load: () => import("./jobs/JobsPage"),
+    navigation: { section: "", text: "Jobs", permission: "jobs.job.list" },
+  },
+  { path: "ops/jobs/:id", load: () => import("./jobs/JobPage") },
 
   ...["p/:project", "o/:organization", "ops"].flatMap((place): Page[] => [
     { path: `${place}/:plural`, load: () => import("./kinds/TablePage") },
