@@ -26,6 +26,7 @@ export const pages: Page[] = [
     navigation: { section: "", text: "Jobs", permission: "jobs.job.list" },
   },
   { path: "p/:project/jobs/:id", load: () => import("./jobs/JobPage") },
+  { path: "p/:project/vms/create", load: () => import("./machines/CreateVmPage") },
   { path: "ops", load: () => import("./shell/Overview"), navigation: { section: "", text: "Overview" } },
   {
     path: "ops/jobs",
@@ -53,4 +54,13 @@ export interface Panel {
   load: () => Promise<{ default: ComponentType<{ resource: Resource }> }>;
 }
 
-export const panels: Panel[] = [];
+export const panels: Panel[] = [
+  { kind: "vm", id: "machine", title: "Machine", load: () => import("./machines/MachinePanel") },
+  {
+    kind: "vm",
+    id: "console",
+    title: "Console log",
+    permission: "compute.vm.console",
+    load: () => import("./machines/ConsolePanel"),
+  },
+];
