@@ -9,7 +9,7 @@ import { lineOf } from "./timeline";
 
 export function Timeline({ steps, since }: { steps: Step[]; since: string }) {
   return (
-    <ol className="timeline" aria-label="Steps">
+    <ol className="steps" aria-label="Steps">
       {steps.map((step, index) => (
         <Entry key={index} step={step} since={since} />
       ))}

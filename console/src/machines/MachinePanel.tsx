@@ -19,6 +19,7 @@ import { ResourceLink } from "../parts/ResourceLink";
 import { Status } from "../parts/Status";
 import { amount } from "../parts/words";
 import { flash } from "../shell/flashes";
+import { sizeText } from "./size";
 
 type Vm = components["schemas"]["Vm"];
 
@@ -87,7 +88,7 @@ function Power({ vm, place }: Props) {
         items={[
           { label: "It is", value: power ? <Status value={power} /> : "Not known yet" },
           { label: "It should be", value: <Status value={vm.spec.power} /> },
-          { label: "Size", value: `${vm.spec.vcpus} vCPUs, ${amount(vm.spec.memory_mib, "MiB")}` },
+          { label: "Size", value: sizeText(vm.spec.vcpus, vm.spec.memory_mib) },
           {
             label: "Rebooted",
             value: `${reboots} times${restart ? "; some of what is wanted takes hold at its next start" : ""}`,

@@ -1,5 +1,7 @@
 /** Last: a rehearsal says what would be made, by which steps, where, and what becomes of the quota; or why it would be refused. */
 
+import "../wizard.css";
+
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
@@ -21,6 +23,7 @@ import { callText, formLine } from "../../kinds/recipes";
 import { Code } from "../../parts/Code";
 import { ResourceLink } from "../../parts/ResourceLink";
 import { amount } from "../../parts/words";
+import { sizeText } from "../size";
 import { type Draft, STEPS, stepOf } from "../draft";
 
 interface Props {
@@ -103,10 +106,10 @@ function Said({ draft, place, onEdit }: Pick<Props, "draft" | "place" | "onEdit"
   const item = (label: string, pointer: string, value: ReactNode) => ({
     label,
     value: (
-      <>
+      <div className="said">
         <div>{value}</div>
         {edit(pointer, label)}
-      </>
+      </div>
     ),
   });
   const root = draft.root === "image" ? draft.image : draft.volume;
@@ -117,7 +120,7 @@ function Said({ draft, place, onEdit }: Pick<Props, "draft" | "place" | "onEdit"
         items={[
           item("Name", "/name", draft.count > 1 ? `${draft.name}-1 to ${draft.name}-${draft.count}` : draft.name),
           item("Boots from", "/spec/root_volume", links(root ? [root] : [])),
-          item("Size", "/spec/vcpus", `${draft.vcpus} vCPUs, ${amount(draft.memoryMib, "MiB")}`),
+          item("Size", "/spec/vcpus", sizeText(draft.vcpus, draft.memoryMib)),
           item(
             "Disks",
             "/spec/volumes",

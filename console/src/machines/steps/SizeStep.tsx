@@ -9,8 +9,8 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Tiles from "@cloudscape-design/components/tiles";
 import { useState } from "react";
 
-import { amount } from "../../parts/words";
 import type { StepProps } from "../CreateVmPage";
+import { sizeText } from "../size";
 
 const SIZES = [
   { name: "Tiny", vcpus: 1, memoryMib: 512 },
@@ -41,7 +41,7 @@ export function SizeStep({ draft, change, sentences }: StepProps) {
             ...SIZES.map(({ name, vcpus, memoryMib }) => ({
               value: name,
               label: name,
-              description: `${vcpus} vCPU${vcpus > 1 ? "s" : ""}, ${amount(memoryMib, "MiB")}`,
+              description: sizeText(vcpus, memoryMib),
             })),
             { value: OWN, label: "Other", description: "Say how many and how much." },
           ]}
