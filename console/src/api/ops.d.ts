@@ -646,6 +646,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** See how the platform itself is */
+        get: operations["system_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/traffic-rules": {
         parameters: {
             query?: never;
@@ -1224,6 +1241,26 @@ export interface components {
             expires_at: string;
         };
         /**
+         * DatabaseView
+         * @description The database, as this api process finds it.
+         */
+        DatabaseView: {
+            /**
+             * Latency Ms
+             * @description Of a question that costs nothing.
+             */
+            latency_ms: number;
+            /** Bytes */
+            bytes: number;
+            /**
+             * Connections
+             * @description Everybody's.
+             */
+            connections: number;
+            /** Connections Max */
+            connections_max: number;
+        };
+        /**
          * DecideDrift
          * @description A person's decision. It is about this difference: when the resource differs otherwise, it is over.
          */
@@ -1670,6 +1707,38 @@ export interface components {
             project_id: string | null;
         };
         /**
+         * JobFiguresView
+         * @description All jobs of the platform that have not ended.
+         */
+        JobFiguresView: {
+            /**
+             * Past Deadline
+             * @description Its only healthy value is 0.
+             */
+            past_deadline: number;
+            /** Pending */
+            pending: number;
+            /** Running */
+            running: number;
+            /** Retrying */
+            retrying: number;
+            /**
+             * Held
+             * @description Of the pending ones, those that a traffic rule holds up.
+             */
+            held: number;
+            /**
+             * Oldest Pending Seconds
+             * @description Of those that nobody holds up.
+             */
+            oldest_pending_seconds: number | null;
+            /**
+             * Seconds Behind
+             * @description For how long the job has been due that waits longest for a worker.
+             */
+            seconds_behind: number;
+        };
+        /**
          * JobHold
          * @description Why a job has not begun: a rule of the operators holds it, until the rule ends or lets it through, in its turn.
          */
@@ -1982,6 +2051,41 @@ export interface components {
             gib: number;
         };
         /**
+         * ProcessView
+         * @description A process, as it was last heard of.
+         */
+        ProcessView: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "api" | "worker" | "agent";
+            /** Id */
+            id: string;
+            /**
+             * Name
+             * @description An agent's name, or machine and process id.
+             */
+            name: string;
+            /** Version */
+            version: string | null;
+            /**
+             * Started At
+             * @description Agents do not say it.
+             */
+            started_at: string | null;
+            /**
+             * Last Seen
+             * @description Null for an agent that never came.
+             */
+            last_seen: string | null;
+            /**
+             * Alive
+             * @description It was heard of within 30 seconds.
+             */
+            alive: boolean;
+        };
+        /**
          * Provider
          * @description The engine that carries out compute, storage or network in a cluster.
          */
@@ -2093,6 +2197,36 @@ export interface components {
              * @enum {string}
              */
             driver: "libvirt" | "ovn" | "simulated";
+        };
+        /**
+         * QueueView
+         * @description What waits on the bus: a cluster's tasks for its agents, or (`reports`) what agents said for the workers.
+         */
+        QueueView: {
+            /**
+             * Queue
+             * @enum {string}
+             */
+            queue: "tasks" | "reports";
+            /**
+             * Cluster
+             * @description The cluster's id.
+             */
+            cluster: string | null;
+            /** Cluster Name */
+            cluster_name: string | null;
+            /** Waiting */
+            waiting: number;
+            /**
+             * In Flight
+             * @description Handed out and not acknowledged.
+             */
+            in_flight: number;
+            /**
+             * Oldest Seconds
+             * @description How old the oldest is that is not done with.
+             */
+            oldest_seconds: number | null;
         };
         /**
          * QuotaDefaults
@@ -2272,6 +2406,26 @@ export interface components {
             };
             /** Children */
             children: components["schemas"]["SpanView"][];
+        };
+        /**
+         * SystemView
+         * @description How the platform itself is.
+         */
+        SystemView: {
+            /**
+             * Version
+             * @description Of the api process that answers.
+             */
+            version: string;
+            /** Processes */
+            processes: components["schemas"]["ProcessView"][];
+            /**
+             * Queues
+             * @description Null when the bus does not answer.
+             */
+            queues: components["schemas"]["QueueView"][] | null;
+            database: components["schemas"]["DatabaseView"];
+            jobs: components["schemas"]["JobFiguresView"];
         };
         /**
          * TraceView
@@ -5318,6 +5472,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HostHealthPage"];
+                };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    system_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemView"];
                 };
             };
             /** @description Refused: see `code` and `detail`. */

@@ -126,6 +126,15 @@ def task_consumer(cluster_id: UUID) -> str:
     return f"agent-{cluster_id}"
 
 
+def consumer_cluster(consumer: str) -> UUID | None:
+    """The cluster whose consumer has this name; None if it is none of those."""
+    head, _, text = consumer.partition("-")
+    try:
+        return UUID(text) if head == "agent" else None
+    except ValueError:
+        return None
+
+
 TASKS_STREAM = "TASKS"
 TASKS_SUBJECTS = "gp.task.>"
 REPORTS_STREAM = "REPORTS"

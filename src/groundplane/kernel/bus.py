@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +13,7 @@ import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, RetentionPolicy, StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import BucketNotFoundError, NotFoundError
 from nats.js.kv import KeyValue
@@ -24,7 +25,21 @@ log = structlog.get_logger()
 
 DEDUPLICATION_SECONDS = 120.0
 CLOSE_SECONDS = 2
+CONSUMERS_A_PAGE = 256
 DEFAULT_INBOX_PREFIX = "_INBOX"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What a consumer's readers have before them: `waiting`, and `in_flight` what they got and did not acknowledge.
+
+    `oldest_at` is when the oldest of both was published, by the server's clock; None when there is none.
+    """
+
+    consumer: str
+    waiting: int
+    in_flight: int
+    oldest_at: datetime | None
 
 
 @dataclass
@@ -102,6 +117,24 @@ class Bus:
                     yield messages
         finally:
             self._reconnected.discard(consumption.renew)
+
+    async def queues(self, stream: str) -> list[Queue]:
+        """What waits in a work-queue stream, by consumer. Raises what nats-py raises when the server does not answer."""
+        found: list[ConsumerInfo] = []
+        while page := await self.js.consumers_info(stream, len(found)):
+            found += page
+            if len(page) < CONSUMERS_A_PAGE:
+                break
+        return list(await asyncio.gather(*(self._queue(stream, info) for info in found)))
+
+    async def _queue(self, stream: str, info: ConsumerInfo) -> Queue:
+        """What is acknowledged is gone from the stream: its first message of the consumer's subject is the oldest."""
+        waiting, in_flight = info.num_pending or 0, info.num_ack_pending or 0
+        oldest = None
+        if waiting or in_flight:
+            with contextlib.suppress(NotFoundError):  # done with meanwhile
+                oldest = (await self.js.get_msg(stream, 1, info.config.filter_subject, next=True)).time
+        return Queue(info.name, waiting, in_flight, oldest)
 
     async def ensure_stream(self, name: str, subjects: str) -> None:
         """Make a work-queue stream, kept on disk, whose messages go once they are acknowledged."""

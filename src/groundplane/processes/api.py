@@ -7,6 +7,7 @@ import uvloop
 from fastapi import APIRouter, FastAPI
 
 from groundplane.controlplane.fleet.accounts import BusKeys
+from groundplane.controlplane.fleet.processes import seen
 from groundplane.controlplane.gateway.agent_api import agent_router
 from groundplane.controlplane.gateway.agents import agents_router, enrolment_router
 from groundplane.controlplane.gateway.api_keys_api import api_key_router
@@ -32,6 +33,7 @@ from groundplane.controlplane.gateway.secrets import secret_router
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.sessions_api import session_router
 from groundplane.controlplane.gateway.sso_api import sso_router
+from groundplane.controlplane.gateway.system import system_router
 from groundplane.controlplane.gateway.traces import trace_router
 from groundplane.controlplane.gateway.traffic import traffic_router
 from groundplane.controlplane.gateway.why import why_router
@@ -79,7 +81,8 @@ async def _serve(settings: Settings) -> None:
     watch = asyncio.create_task(credentials.run())
     app = build(services)
     try:
-        async with observed(settings, "api", database=database, readings=(job_figures(database), database_figures(database))):
+        readings = (job_figures(database), database_figures(database))
+        async with seen(database, "api"), observed(settings, "api", database=database, readings=readings):
             await uvicorn.Server(server_config(app, settings)).serve()
     finally:
         await app.state.limits.close()
@@ -141,6 +144,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             trace_router(services, ""),
             event_router(services, ""),
             ops_router(services),
+            system_router(services),
             traffic_router(services),
             ops_quota_router(services),
             agents_router(services),

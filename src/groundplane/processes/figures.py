@@ -14,9 +14,9 @@ def queue_figures(bus: Bus, *streams: str) -> Reading:
     async def read() -> Sequence[Metric]:
         family = GaugeMetricFamily("queue_messages", "Messages that are not done with.", labels=("stream", "consumer", "what"))
         for stream in streams:
-            for info in await bus.js.consumers_info(stream):
-                family.add_metric((stream, info.name, "waiting"), info.num_pending or 0)
-                family.add_metric((stream, info.name, "unacknowledged"), info.num_ack_pending or 0)
+            for queue in await bus.queues(stream):
+                family.add_metric((stream, queue.consumer, "waiting"), queue.waiting)
+                family.add_metric((stream, queue.consumer, "unacknowledged"), queue.in_flight)
         return (family,)
 
     return read

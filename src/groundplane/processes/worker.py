@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 
 from groundplane.contracts.tasks import REPORTS_STREAM, TASKS_STREAM, reporting_cluster
 from groundplane.controlplane.fleet.accounts import AccountKeeper, BusKeys, ConsumerKeeper, credentials_file
+from groundplane.controlplane.fleet.processes import seen
 from groundplane.controlplane.jobs.dispatcher import Inbox, Said, run_due
 from groundplane.controlplane.reconciler.purge import purge_for_ever
 from groundplane.controlplane.reconciler.reconciler import Reconciler
@@ -66,7 +67,7 @@ async def run(settings: Settings) -> None:
     told: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
     say_ready(settings, "worker")
     try:
-        async with observed(settings, "worker", database=database, readings=readings):
+        async with seen(database, "worker"), observed(settings, "worker", database=database, readings=readings):
             try:
                 await asyncio.wait({told, loops}, return_when=asyncio.FIRST_COMPLETED)
                 if loops.done():

@@ -10,13 +10,21 @@ from tests.controlplane.cloud import Cloud
 from tests.dataplane.agent.guarded import GuardedServer
 
 from groundplane.contracts.rights import inbox_prefix
-from groundplane.contracts.tasks import TASKS_STREAM, TASKS_SUBJECTS, task_consumer
-from groundplane.controlplane.fleet import enrolment
-from groundplane.controlplane.fleet.accounts import AccountKeeper, ConsumerKeeper
+from groundplane.contracts.tasks import (
+    REPORTS_STREAM,
+    REPORTS_SUBJECTS,
+    TASKS_STREAM,
+    TASKS_SUBJECTS,
+    report_subject,
+    task_consumer,
+)
+from groundplane.controlplane.fleet import accounts, enrolment
+from groundplane.controlplane.fleet.accounts import AccountKeeper, BusKeys, ConsumerKeeper, credentials_file
 from groundplane.controlplane.fleet.agent import AGENT, AgentSpec
 from groundplane.controlplane.fleet.cluster import CLUSTER, ClusterSpec
 from groundplane.kernel.bus import Bus
-from groundplane.kernel.nats_tokens import Nkey
+from groundplane.kernel.nats_tokens import Nkey, Rights, claims_of
+from groundplane.kernel.news import Announcer, heard
 
 LIFETIME_SECONDS = 600
 
@@ -83,3 +91,41 @@ async def test_agents_of_a_cluster_that_operators_add_find_their_consumer(cloud:
         assert (await everything.js.consumer_info(TASKS_STREAM, task_consumer(cluster_id))).config.ack_wait == 12
     await worker.close()
     await everything.close()
+
+
+async def test_api_and_worker_hear_of_news_and_see_the_queues(cloud: Cloud, server: GuardedServer) -> None:
+    """Under their own rights."""
+    everything = await server.connect_all_mighty()
+    await everything.ensure_stream(TASKS_STREAM, TASKS_SUBJECTS)
+    await everything.ensure_stream(REPORTS_STREAM, REPORTS_SUBJECTS)
+    await everything.ensure_consumer(REPORTS_STREAM, "worker", REPORTS_SUBJECTS)
+    await everything.publish(report_subject(cloud.cluster_id), b"{}", "one")
+    api, worker = await server.connect("api"), await server.connect("worker")
+    for bus in (api, worker):
+        (queue,) = await bus.queues(REPORTS_STREAM)
+        assert (queue.consumer, queue.waiting, queue.in_flight) == ("worker", 1, 0)
+        assert queue.oldest_at is not None
+    wake = asyncio.Event()
+    async with heard(api, wake):
+        await api.nats.flush()
+        for bus in (worker, api):
+            Announcer(bus)()
+            await asyncio.wait_for(wake.wait(), 5)
+            wake.clear()
+    assert server.violations == []
+    for bus in (api, worker, everything):
+        await bus.close()
+
+
+def test_a_credential_of_another_release_gets_the_rights_of_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = BusKeys.of_directory(tmp_path)
+    with monkeypatch.context() as before:
+        before.setitem(accounts.PROCESS_RIGHTS, "api", Rights(("gp.task.>",), ("_INBOX.>",)))
+        keys.keep_credentials(tmp_path)
+    files = {process: credentials_file(tmp_path, process) for process in accounts.PROCESS_RIGHTS}
+    old = {process: path.read_text() for process, path in files.items()}
+    keys.keep_credentials(tmp_path)
+    assert {process for process, path in files.items() if path.read_text() != old[process]} == {"api"}
+    assert files["api"].stat().st_mode & 0o777 == 0o600
+    claims = claims_of(files["api"].read_text().splitlines()[1])
+    assert "gp.changed" in claims["nats"]["sub"]["allow"]

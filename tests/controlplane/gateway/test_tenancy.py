@@ -25,6 +25,7 @@ PLATFORM = {
     "incident": "the operators'",
     "agent_seen": "the provider's agents",
     "host_seen": "the provider's hosts",
+    "process_seen": "the provider's processes",
     "user_account": "people, who belong to no organization",
     "session": "a person's",
     "refresh_token": "a person's",

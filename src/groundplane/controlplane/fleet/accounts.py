@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from groundplane.contracts.rights import agent_rights, inbox_prefix
-from groundplane.contracts.tasks import TASKS_STREAM, task_consumer, task_filter
+from groundplane.contracts.tasks import REPORTS_STREAM, TASKS_STREAM, task_consumer, task_filter
 from groundplane.controlplane.fleet.enrolment import void_keys
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
@@ -53,11 +53,17 @@ _SEEDS = {"operator": "nats-operator.seed", "system": "nats-system.seed", "platf
 _UPDATE = "$SYS.REQ.CLAIMS.UPDATE"
 _INBOX = ("_INBOX.>",)
 _TELLS_AGENTS = ("gp.task.>", "gp.stop.>", "gp.read.>")
+_SEES_QUEUES = tuple(
+    f"$JS.API.{question}.{stream}"
+    for question in ("CONSUMER.LIST", "STREAM.MSG.GET")
+    for stream in (TASKS_STREAM, REPORTS_STREAM)
+)
 PROCESS_RIGHTS: Mapping[Process, Rights] = {
-    "api": Rights((*_TELLS_AGENTS, CHANGED_SUBJECT), (*_INBOX, CHANGED_SUBJECT)),
+    "api": Rights((*_TELLS_AGENTS, *_SEES_QUEUES, CHANGED_SUBJECT), (*_INBOX, CHANGED_SUBJECT)),
     "worker": Rights(
         (
             *_TELLS_AGENTS,
+            *_SEES_QUEUES,
             CHANGED_SUBJECT,
             "gp.look.>",
             "$JS.API.CONSUMER.MSG.NEXT.REPORTS.worker",
