@@ -91,6 +91,6 @@ def test_this_test_sees_what_is_broken(tmp_path: Path) -> None:
     assert LINK.findall("see [a](docs/a.md#b) and ![c](d.svg)") == ["docs/a.md#b", "d.svg"]
     assert OURS.match("src/groundplane/kernel/")
     assert not OURS.match("src/groundplane/* and more")
-    assert "the-two-commands" in anchors(document)
+    assert "three-commands" in anchors(document)
     (tmp_path / "x.md").write_text("[gone](gone.md)\n```\n[not a link](nowhere.md)\n```\n")
     assert list(broken_links(tmp_path / "x.md")) == ["gone.md"]
