@@ -20,6 +20,7 @@ from groundplane.controlplane.gateway import changes, events
 from groundplane.controlplane.gateway.changes import MOST_OF_ONE, Stream
 from groundplane.controlplane.identity import Actor, Credential, Place, Revocations, create_role, end_session, unbind
 from groundplane.controlplane.identity.bindings import bindings_of_user
+from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.resources import journal
 from groundplane.controlplane.resources.journal import Position
 from groundplane.kernel.database import Tx
@@ -201,6 +202,18 @@ async def test_whatever_is_cut_nothing_is_missed_and_nothing_told_twice(api: Api
     assert sequences != sorted(sequences), "transactions did not commit out of order: the test shows nothing"
     for seen in heard:
         assert seen == expected
+
+
+async def test_a_database_that_hung_up_costs_no_event(api: Api, url: str) -> None:
+    async with listening(url, api) as told:
+        await the_next(told, "hello")
+        for number in range(3):
+            await api.cloud.value(
+                """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+            )
+            await api.cloud.make(NETWORK, NetworkSpec(), name=f"lan-{number}")
+            assert (await the_next(told, "resource")).data["name"] == f"lan-{number}"
 
 
 # Only for those who may.

@@ -313,9 +313,15 @@ def _drift(evidence: Evidence, words: Words) -> Iterator[Entry]:
         if row["decided_at"] is not None:
             what = "correct it" if row["decided"] == "correct" else "ignore it"
             who = words.user(row["decided_by"]) if words.operator else None
-            yield Entry(row["decided_at"], "decided", f"A person decided to {what}: {row['decided_reason']}", "drift", who=who)
+            sentence = f"A person decided to {what}: {_as_part(row['decided_reason'])}."
+            yield Entry(row["decided_at"], "decided", sentence, "drift", who=who)
         if row["resolved_at"] is not None:
             yield Entry(row["resolved_at"], "resolved", "It is as it should be again.", "drift", job_id=job_id)
+
+
+def _as_part(reason: str) -> str:
+    """What a person gave as a reason, within a sentence that has an end of its own."""
+    return reason.rstrip(" .")
 
 
 def drift_sentence(row: Row, words: Words) -> str:
@@ -328,7 +334,7 @@ def drift_sentence(row: Row, words: Words) -> str:
     decision = {
         "correct": corrected,
         "alert": "a person is to decide what becomes of it",
-        "ignore": f"it is ignored{until}: {row['decided_reason']}",
+        "ignore": f"it is ignored{until}: {_as_part(row['decided_reason'])}",
     }[row["decision"]]
     return f"Found {row['difference'].replace('_', ' ')} by {row['source']}: {sides}; {decision}."
 
