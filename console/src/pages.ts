@@ -26,6 +26,27 @@ export const pages: Page[] = [
     navigation: { section: "", text: "Jobs", permission: "jobs.job.list" },
   },
   { path: "p/:project/jobs/:id", load: () => import("./jobs/JobPage") },
+  {
+    path: "p/:project/topology",
+    load: () => import("./topology/TopologyPage"),
+    navigation: { section: "", text: "Topology", permission: "resources.topology.read" },
+  },
+  {
+    path: "p/:project/drift",
+    load: () => import("./drift/DriftPage"),
+    navigation: { section: "", text: "Drift", permission: "reconciler.drift.list" },
+  },
+  {
+    path: "p/:project/quota",
+    load: () => import("./quotas/QuotaPage"),
+    navigation: { section: "", text: "Quota", permission: "resources.quota.read" },
+  },
+  {
+    path: "p/:project/audit",
+    load: () => import("./audit/AuditPage"),
+    navigation: { section: "", text: "Audit trail", permission: "audit.event.list" },
+  },
+  { path: "p/:project/images/create", load: () => import("./images/CreateImagePage") },
   { path: "p/:project/vms/create", load: () => import("./machines/CreateVmPage") },
   { path: "ops", load: () => import("./shell/Overview"), navigation: { section: "", text: "Overview" } },
   {
@@ -63,4 +84,5 @@ export const panels: Panel[] = [
     permission: "compute.vm.console",
     load: () => import("./machines/ConsolePanel"),
   },
+  { kind: "secret", id: "versions", title: "Versions", load: () => import("./secrets/VersionsPanel") },
 ];

@@ -12,6 +12,7 @@ export function Faults({ errors }: { errors: Job["errors"] }) {
       variant="container"
       wrapLines
       items={errors}
+      trackBy={({ at, step, attempt }) => `${at} ${step} ${attempt}`}
       ariaLabels={{ tableLabel: "Faults" }}
       header={
         <Header variant="h2" counter={`(${errors.length})`}>

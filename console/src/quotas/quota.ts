@@ -1,0 +1,15 @@
+/** A project's quota; read again with any change there. */
+
+import { useQuery } from "@tanstack/react-query";
+
+import { answer, tenant } from "../api/client";
+import type { Place } from "../api/place";
+import { keys } from "../api/queries";
+
+export function useQuota(place: Place) {
+  return useQuery({
+    queryKey: keys.whole(place, "quota"),
+    queryFn: () =>
+      answer(tenant.GET("/projects/{project_id}/quota", { params: { path: { project_id: place.id ?? "" } } })),
+  });
+}
