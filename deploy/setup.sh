@@ -38,15 +38,16 @@ step() {
   say "$what ($(awk "BEGIN { printf \"%.1f s\", ($(date +%s%N) - $start) / 1e9 }"))"
 }
 
+# The distribution's own first: it is built with profile-guided optimization, which pyenv's are not, and takes a fifth less CPU.
 find_python() {
   local candidate
-  for candidate in python3.11 python3.12 python3.13 python3; do
-    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  for candidate in /usr/bin/python3.11 python3.11 python3.12 python3.13 python3; do
+    if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       command -v "$candidate"
       return
     fi
   done
-  warn "Python 3.11 or newer is missing. Type, as root: apt-get install python3 python3-venv"
+  warn "Python 3.11 or newer with its venv is missing. Type, as root: apt-get install python3 python3-venv"
   exit 1
 }
 
@@ -110,8 +111,6 @@ can_bind() { command -v gcc pkg-config >/dev/null && pkg-config --exists libvirt
 make_environment() {
   if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     rm -rf "$venv"
-    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
-      { warn "Python's venv is missing. Type, as root: apt-get install python3-venv"; exit 1; }
     step "virtual environment" "$python" -m venv "$venv"
   fi
   local pip=("$venv/bin/python" -m pip --disable-pip-version-check -q)
