@@ -1,9 +1,8 @@
 """Transactions: rows and statements that are written behind, what is done last, savepoints, and what follows a commit."""
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +10,9 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from tests.conftest import MakeDatabase
+from tests.statements import statements_of
 
-from groundplane.kernel.database import CheckViolationError, Database, Tx, UniqueViolationError
+from groundplane.kernel.database import CheckViolationError, Database, Tx, UniqueViolationError, UntoldRefusalError
 from groundplane.kernel.ids import new_id
 
 TABLES = """
@@ -42,13 +42,13 @@ async def things(make_database: MakeDatabase) -> AsyncIterator[Database]:
     await database.close()
 
 
-@asynccontextmanager
-async def sent(tx: Tx) -> AsyncIterator[Counter[str]]:
-    """The first words of all statements that are sent meanwhile; known at the end."""
-    counted: Counter[str] = Counter()
-    with tx.connection.query_logger(lambda record: counted.update([record.query.split()[0]])):
+@contextmanager
+def sent(tx: Tx) -> Iterator[Counter[str]]:
+    """The first words of all statements that are sent meanwhile."""
+    with statements_of(tx) as statements:
+        counted: Counter[str] = Counter()
         yield counted
-    await asyncio.sleep(0)  # asyncpg tells of them by and by
+    counted.update(statement.split()[0] for statement in statements)
 
 
 def put(tx: Tx, name: str, **more: Any) -> UUID:
@@ -80,7 +80,7 @@ async def test_all_that_is_written_behind_goes_in_one_statement(things: Database
     async with things.transaction() as tx:
         old = put(tx, "old", size=1)
         await tx.flush()
-        async with sent(tx) as statements:
+        with sent(tx) as statements:
             for number in range(20):
                 thing_id = put(tx, f"new-{number:02}", size=number)
                 tx.insert("note", {"thing_id": thing_id, "text": "made"})
@@ -130,7 +130,7 @@ async def test_an_update_of_what_is_not_written_yet_changes_what_will_be(things:
         tx.update("thing", thing_id, {"name": "second"})
         tx.update("thing", thing_id, {"size": 5})
         assert tx.pending("thing", thing_id) == {"id": thing_id, "name": "second", "size": 5}
-        async with sent(tx) as statements:
+        with sent(tx) as statements:
             await tx.flush()
         assert statements == {"INSERT": 1}
         assert await tx.value("SELECT xmin = xmax OR xmax = 0 FROM thing") is True
@@ -144,7 +144,7 @@ async def test_later_updates_of_a_row_are_added_to_earlier_ones(things: Database
         tx.update("thing", first, {"size": 2, "name": "one"})
         tx.update("thing", second, {"size": 3})
         tx.update("thing", first, {"size": 4})
-        async with sent(tx) as statements:
+        with sent(tx) as statements:
             await tx.flush()
         assert statements == {"WITH": 1}
         rows = await tx.fetch("SELECT name, size FROM thing ORDER BY name")
@@ -200,7 +200,7 @@ async def test_a_statement_behind_goes_with_the_rows(things: Database) -> None:
     async with things.transaction() as tx:
         put(tx, "it")
         tx.behind(_TAKE, "things", 1, otherwise=_scarce)
-        async with sent(tx) as statements:
+        with sent(tx) as statements:
             await tx.flush()
         assert statements == {"WITH": 1}
         assert await tx.value("SELECT count FROM tally") == 1
@@ -227,6 +227,32 @@ async def test_of_several_statements_behind_it_is_known_which_touched_nothing(th
             lambda tx: tx.behind(_TAKE, "things", 1, otherwise=wrong),
             lambda tx: tx.behind(_TAKE, "nothing", 1, otherwise=_scarce),
         )
+
+
+async def test_in_haste_a_claim_goes_with_the_commit(things: Database) -> None:
+    async with things.transaction(haste=True) as tx:
+        put(tx, "it")
+        tx.behind(_TAKE, "things", 1, otherwise=_scarce)
+        tx.behind(_TAKE, "nothing", 1)  # nobody minds
+        with sent(tx) as statements:
+            await tx.close()
+    assert statements == {"WITH": 1}
+    assert await names(things) == ["it"]
+
+
+async def test_in_haste_a_refused_claim_undoes_all_and_does_not_say_why(things: Database) -> None:
+    async def take(*, ask: bool) -> None:
+        async with things.transaction(haste=True) as tx:
+            put(tx, "it")
+            tx.behind(_TAKE, "things", 3, otherwise=_scarce)
+            if ask:
+                await tx.value("SELECT 1")
+
+    with pytest.raises(UntoldRefusalError):
+        await take(ask=False)
+    with pytest.raises(ScarceError):  # sent before the end, it is seen at once
+        await take(ask=True)
+    assert await names(things) == []
 
 
 # Last.

@@ -13,6 +13,8 @@ import asyncpg
 import structlog
 from pydantic_core import to_json
 
+from groundplane.kernel import session
+from groundplane.kernel.session import Session
 from groundplane.kernel.telemetry import child_span
 
 log = structlog.get_logger()
@@ -23,7 +25,7 @@ TENANT_ROLE = "groundplane_tenant"
 CLOCK_SECONDS = 10.0
 """How long the database's clock is carried on by our own before it is read again."""
 
-Row = asyncpg.Record
+Row = session.Row
 UniqueViolationError = asyncpg.UniqueViolationError
 ForeignKeyViolationError = asyncpg.ForeignKeyViolationError
 ExclusionViolationError = asyncpg.ExclusionViolationError
@@ -32,6 +34,10 @@ CheckViolationError = asyncpg.CheckViolationError
 
 class CollidedError(Exception):
     """Chance let two transactions want the same thing."""
+
+
+class UntoldRefusalError(Exception):
+    """A claim found nothing to take, in a statement that was to be the last: begun again without haste, it says why."""
 
 
 CollisionError = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, CollidedError)
@@ -85,8 +91,11 @@ class Tx:
     """One open transaction. Whoever opened it commits; nobody else does. `after_commit` runs once it is durable.
 
     What is given to `insert`, `update` and `behind` is written behind: all of it in one statement, before the next one that
-    is sent or the commit, whichever comes first. So whoever asks the database anything sees it, and who does not ask pays
-    one round trip for all. `last` holds what takes the rows that everybody waits for: done when all else is.
+    is sent or with the commit, whichever comes first. So whoever asks the database anything sees it, and who does not ask
+    pays one round trip for all. `last` holds what takes the rows that everybody waits for: done when all else is.
+
+    In haste, claims go with the commit too, so that the rows that everybody waits for are held for no round trip of ours. One
+    that is refused raises UntoldRefusalError then.
     """
 
     connection: Any
@@ -96,6 +105,7 @@ class Tx:
     read: dict[Any, Any] = field(default_factory=dict)
     wrote: bool = False
     """May this transaction have changed something?"""
+    haste: bool = False
     confined: bool = False
     """Is this transaction within one organization's rows?"""
     _inserts: dict[str, list[Json]] = field(default_factory=dict)
@@ -218,39 +228,63 @@ class Tx:
 
     async def flush(self) -> None:
         """Send what is written behind. Raises what the violated constraint means, or asyncpg's own error."""
-        if not any(self._inserts.values()) and not self._updates and not self._behind:
+        if not self._owes():
             return
-        self.wrote = True
-        behind, self._behind = self._behind, []
-        sql, values = _statement(self._inserts, self._updates, behind)
-        self._inserts, self._updates, self._fresh = {}, {}, {}
-        try:
-            touched = await self.connection.fetchrow(sql, *values)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            meaning = self._refusals.get(error.constraint_name or "")
-            if meaning is None:
-                raise
-            raise meaning(error) from error
+        behind = self._behind
+        touched = await self._write(self.connection.fetchrow)
         for each, count in zip(behind, touched or (), strict=bool(touched)):
             if not count and each.otherwise is not None:
                 raise await each.otherwise()
 
     async def finish(self) -> None:
         """Write all that is left, and with it, last of all, what everybody waits for."""
+        await self._turn_to_last()
+        await self.flush()
+
+    async def close(self) -> None:
+        """As `finish`; the same statement commits, if no claim's refusal can need another one."""
+        await self._turn_to_last()
+        if any(each.otherwise is not None for each in self._behind) and not self.haste:
+            await self.flush()
+        elif self._owes():
+            await self._write(self.connection.finish, haste=self.haste)
+
+    async def _turn_to_last(self) -> None:
         while self.last:
             await self.last.pop(0)()
-        await self.flush()
+
+    def _owes(self) -> bool:
+        return bool(self._updates or self._behind or any(self._inserts.values()))
+
+    async def _write(self, send: Callable[..., Awaitable[Row | None]], *, haste: bool = False) -> Row | None:
+        """Everything that is written behind, in one statement: how many rows each of `behind` touched."""
+        self.wrote = True
+        sql, values = _statement(self._inserts, self._updates, self._behind, haste=haste)
+        self._inserts, self._updates, self._fresh, self._behind = {}, {}, {}, []
+        try:
+            return await send(sql, *values)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            meaning = self._refusals.get(error.constraint_name or "")
+            if meaning is None:
+                raise
+            raise meaning(error) from error
+        except asyncpg.DivisionByZeroError as error:
+            if not haste:
+                raise
+            raise UntoldRefusalError from error
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """What happens inside is undone alone if it raises, and so is what it wanted done later."""
         await self.flush()
         marks = [(actions, len(actions)) for actions in (self.after_commit, self.last)]
+        await self.connection.execute("SAVEPOINT part")
         try:
-            async with self.connection.transaction():
-                yield
-                await self.flush()
+            yield
+            await self.flush()
+            await self.connection.execute("RELEASE SAVEPOINT part")
         except BaseException:
+            await self.connection.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
             self._inserts, self._updates, self._behind, self._fresh = {}, {}, [], {}
             self.read.clear()
             for actions, mark in marks:
@@ -259,11 +293,15 @@ class Tx:
 
 
 def _statement(
-    inserts: Mapping[str, Sequence[Json]], updates: Mapping[str, Mapping[UUID, Json]], behind: Sequence[_Behind]
+    inserts: Mapping[str, Sequence[Json]],
+    updates: Mapping[str, Mapping[UUID, Json]],
+    behind: Sequence[_Behind],
+    *,
+    haste: bool,
 ) -> tuple[str, list[object]]:
     """One statement for everything: a part for each table and set of columns, each with its rows as one JSON parameter.
 
-    It answers how many rows each of `behind` touched.
+    It answers how many rows each of `behind` touched. In haste it fails (a division by zero) if one did not that had to.
     """
     parts: list[str] = []
     values: list[object] = []
@@ -291,7 +329,9 @@ def _statement(
         *parts, main = parts
     else:
         first = len(parts) - len(behind)
-        main = "SELECT " + ", ".join(f"(SELECT count(*) FROM w{first + number})" for number, _ in enumerate(behind))  # noqa: S608
+        counts = [f"(SELECT count(*) FROM w{first + number})" for number, _ in enumerate(behind)]  # noqa: S608
+        musts = [haste and each.otherwise is not None for each in behind]
+        main = "SELECT " + ", ".join(f"1 / {count}" if must else count for count, must in zip(counts, musts, strict=True))
     ahead = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(parts))
     return (f"WITH {ahead} {main}" if parts else main), values
 
@@ -331,15 +371,23 @@ class Database:
         return cls(pool)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
-        """Commit when the block ends, roll back when it raises; then do what was to be done after the commit."""
+    async def transaction(self, *, haste: bool = False) -> AsyncIterator[Tx]:
+        """Commit when the block ends, roll back when it raises; then do what was to be done after the commit.
+
+        `haste` is for who can begin again after UntoldRefusalError.
+        """
         async with self._pool.acquire() as connection:
             await self._read_clock(connection)
-            tx = Tx(connection, self._now)
+            own = Session(connection)
+            tx = Tx(own, self._now, haste=haste)
             with child_span("transaction"):
-                async with connection.transaction():
+                try:
                     yield tx
-                    await tx.finish()
+                    await tx.close()
+                    await own.commit()
+                except BaseException:
+                    await own.rollback()
+                    raise
         if tx.wrote and self.on_write is not None:
             self.on_write()
         for action in tx.after_commit:
@@ -382,6 +430,7 @@ _OVER_MANY = """SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on;
 
 
 async def _prepare(connection: Any) -> None:
+    await session.prepare(connection)
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",

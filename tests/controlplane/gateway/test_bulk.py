@@ -11,6 +11,7 @@ from tests.controlplane.gateway.conftest import Api, Json
 from tests.controlplane.gateway.mutations import SPECS
 from tests.controlplane.kinds.scenarios import PREPARATIONS, check_engine, nothing
 from tests.controlplane.resources.test_claims import limit, recount
+from tests.statements import statements_of
 
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.network.subnet import SUBNET, SubnetRequest
@@ -183,16 +184,15 @@ async def test_a_smaller_host_takes_as_many_as_it_can(api: Api) -> None:
 
 async def _statements(cloud: Cloud, kind: Kind, request: BaseModel, count: int, name: str) -> Counter[str]:
     """What a request for so many sends to the database."""
-    sent: Counter[str] = Counter()
     async with cloud.database.transaction() as tx:
-        with tx.connection.query_logger(lambda record: sent.update([record.query[:60]])):
+        with statements_of(tx) as statements:
             await cloud.manager.create_many(
                 tx, kind, request, name=name, count=count, labels={"env": "prod"}, actor_id=NOBODY,
                 organization_id=cloud.organization_id, project_id=cloud.project_id,
             )  # fmt: skip
             await tx.finish()
     cloud.tasks.clear()
-    return sent
+    return Counter(statement[:60] for statement in statements)
 
 
 @pytest.mark.parametrize("kind", ["vm", "volume", "port"])

@@ -1,16 +1,15 @@
 """Traffic rules: what begins and what waits, exactly, however many processes start jobs at once; and nothing waits for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 from tests.controlplane.cloud import NOBODY, Cloud
+from tests.statements import all_statements
 
 from groundplane.controlplane.jobs import traffic
 from groundplane.controlplane.jobs.dispatcher import release_held, resume_due, run_due
@@ -66,27 +65,6 @@ async def _round(cloud: Cloud) -> int:
 
 async def _ids(cloud: Cloud, state: str) -> Sequence[UUID]:
     return [row["id"] for row in await cloud.fetch("SELECT id FROM job WHERE state = $1 ORDER BY id", state)]
-
-
-@asynccontextmanager
-async def _statements(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
-    """What is asked of the database meanwhile."""
-    said: list[str] = []
-
-    def spied(name: str) -> Any:
-        original = getattr(asyncpg.Connection, name)
-
-        async def spy(connection: Any, sql: str, *values: object, **more: Any) -> Any:
-            if not sql.startswith(("BEGIN", "COMMIT")):
-                said.append(sql)
-            return await original(connection, sql, *values, **more)
-
-        return spy
-
-    with monkeypatch.context() as patch:
-        for name in ("fetch", "fetchrow", "fetchval", "execute"):
-            patch.setattr(asyncpg.Connection, name, spied(name))
-        yield said
 
 
 # A pause.
@@ -304,7 +282,7 @@ async def test_what_runs_already_is_counted_and_a_changed_limit_is_heeded_at_onc
 
 async def test_many_jobs_of_one_transaction_look_at_the_rule_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     await _rule(cloud, "concurrency", 7)
-    async with _statements(monkeypatch) as said:
+    with all_statements(monkeypatch) as said:
         await _networks(cloud, 100)
     assert sum("traffic_rule" in sql for sql in said) == 3  # which rules, the lock, the room
     assert len(await _ids(cloud, "PENDING")) == 93
@@ -314,7 +292,7 @@ async def test_many_jobs_of_one_transaction_look_at_the_rule_once(cloud: Cloud, 
 async def test_a_round_costs_the_same_however_many_wait(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     await _rule(cloud, "concurrency", 1)
     await _networks(cloud, 300)
-    async with _statements(monkeypatch) as said:
+    with all_statements(monkeypatch) as said:
         assert await release_held(cloud.database, cloud.platform.engine) == 0
     assert len(said) == 4
 
@@ -378,7 +356,7 @@ async def test_a_rate_lets_so_many_a_minute_begin_evenly(cloud: Cloud) -> None:
 async def test_where_there_is_no_rule_a_create_pays_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     await _network(cloud, "first")
     await cloud.platform.engine.traffic.forget()
-    async with _statements(monkeypatch) as said:
+    with all_statements(monkeypatch) as said:
         start = await cloud.now()
         for number in range(20):
             await cloud.make(NETWORK, NetworkSpec(), name=f"lan-{number}")

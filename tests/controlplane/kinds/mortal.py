@@ -72,9 +72,9 @@ class MortalDatabase(Database):
     boundaries: Boundaries
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
+    async def transaction(self, *, haste: bool = False) -> AsyncIterator[Tx]:
         """See Database."""
-        async with super().transaction() as tx:
+        async with super().transaction(haste=haste) as tx:
             yield tx
             await tx.finish()
             if self.boundaries.deed is not None and await tx.value("SELECT pg_current_xact_id_if_assigned() IS NOT NULL"):

@@ -22,7 +22,7 @@ from groundplane.controlplane.gateway.idempotency import REPLAYED_HEADER, Idempo
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Actor, authorize, require_enabled
 from groundplane.controlplane.resources import scopes
-from groundplane.kernel.database import CollisionError, Question, Tx
+from groundplane.kernel.database import CollisionError, Question, Tx, UntoldRefusalError
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, UnauthenticatedError
 from groundplane.kernel.telemetry import belongs_to, current_trace
 
@@ -71,9 +71,9 @@ class Operation:
         return self._tx
 
     @asynccontextmanager
-    async def transaction(self, along: Question | None = None) -> AsyncIterator[Tx]:
+    async def transaction(self, along: Question | None = None, *, haste: bool = False) -> AsyncIterator[Tx]:
         """Authorize, then run the block, all in one transaction. `along` is asked with the decision."""
-        async with self.services.database.transaction() as tx:
+        async with self.services.database.transaction(haste=haste) as tx:
             self._tx = tx
             try:
                 await self._authorize(tx, along)
@@ -85,21 +85,25 @@ class Operation:
         """Do the work in a transaction, with its audit row and its answer under the request's idempotency key.
 
         A key that came before is answered as it was then; a dry run is rolled back and answers what would have been done.
-        `fingerprint` is the body, or a digest of it. A transaction that met others on its way is begun again.
+        `fingerprint` is the body, or a digest of it. A transaction that met others on its way is begun again, and so is one
+        that was refused in haste, to be told why.
         """
         key = IdempotencyKey.of(self.request, self.actor.id, fingerprint)
-        for again in reversed(range(ATTEMPTS)):
+        again, haste = ATTEMPTS - 1, True
+        while True:
             try:
-                return await (self._try(work) if self.dry_run else self._commit(work, key))
+                return await (self._try(work) if self.dry_run else self._commit(work, key, haste=haste))
+            except UntoldRefusalError:
+                haste = False
             except CollisionError:
                 if not again:
                     raise
+                again -= 1
                 await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311  # spreads load, guards nothing
-        raise AssertionError  # the last attempt answers or raises
 
-    async def _commit(self, work: "Work", key: IdempotencyKey | None) -> Response:
+    async def _commit(self, work: "Work", key: IdempotencyKey | None, *, haste: bool) -> Response:
         question = key.question() if key else None
-        async with self.transaction(question) as tx:
+        async with self.transaction(question, haste=haste) as tx:
             stored = key.recall(question.answer or {}) if key and question else None
             if stored is not None:
                 return _replay(stored)
