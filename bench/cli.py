@@ -24,6 +24,7 @@ from bench.installation import IMAGE, NETWORK, Installation, Project, installati
 from bench.results import Figure
 
 from groundplane.sdk import Client
+from groundplane.sdk.bodies import RootVolume, VmRequest
 
 ROUNDS = 21
 MACHINES = 50
@@ -57,7 +58,8 @@ def run() -> list[Figure]:
 
 
 def _fill(made: Installation, project: Project) -> None:
-    spec = {"vcpus": 1, "memory_mib": 64, "root_volume": {"image": IMAGE, "size_gib": 1}, "nics": [{"network": NETWORK}]}
+    root: RootVolume = {"image": IMAGE, "size_gib": 1}
+    spec: VmRequest = {"vcpus": 1, "memory_mib": 64, "root_volume": root, "nics": [{"network": NETWORK}]}
     with Client(made.endpoints.api, project.token) as client:
         client.tenant(project.public_id).vms.create_many("web", MACHINES, spec, wait=True)
 

@@ -160,7 +160,7 @@ async def furnish(place: Installation, reader: Project, resources: int) -> list[
     with Client(place.endpoints.api) as admin:
         admin.login(told.email, told.password)
         for shelf in shelves:
-            admin.common.role_bindings(format_id("org", shelf.organization_id)).create(reader.email, "viewer")
+            admin.organization(format_id("org", shelf.organization_id)).role_bindings.create("viewer", user=reader.email)
     print(f"{resources:,} resources in {time.monotonic() - began:.0f} s", flush=True)
     return shelves
 
@@ -204,10 +204,10 @@ async def _decide(database: Database, actor: Actor, shelves: Sequence[Shelf]) ->
 def _actor(place: Installation, reader: Project) -> Actor:
     with Client(place.endpoints.api) as client:
         client.login(reader.email, PASSWORD)
-        me = client.common.me()
-    user_id = parse_id("usr", me.id)
-    if user_id is None:
-        raise ValueError(me.id)
+        me = client.common.me.get().user
+    user_id = parse_id("usr", me.id) if me else None
+    if me is None or user_id is None:
+        raise ValueError(me)
     return Actor(user_id, "user", me.email)
 
 

@@ -92,9 +92,9 @@ class Installation:
     def _project(self, admin: Client, disk: Path, number: int) -> Project:
         name, email = f"bench-{number}", f"user-{number}@bench.example"
         organization = admin.common.organizations.create(name).id
-        public_id = admin.common.projects(organization).create(name).id
+        public_id = admin.organization(organization).projects.create(name).id
         admin.common.users.create(email, name, PASSWORD)
-        admin.common.role_bindings(organization).create(email, "owner")
+        admin.organization(organization).role_bindings.create("owner", user=email)
         project_id = parse_id("prj", public_id)
         if project_id is None:
             raise ValueError(public_id)

@@ -32,6 +32,7 @@ from groundplane.processes.kvm import kvm_verdict
 from groundplane.processes.layout import Endpoints, Layout, data_directory, free_port
 from groundplane.processes.migrate import Credentials
 from groundplane.sdk import Client, Tenant
+from groundplane.sdk.bodies import VmRequest
 
 NAME = "bench"
 PAIRS = 20
@@ -97,7 +98,7 @@ def _furnish(layout: Layout, endpoints: Endpoints, image: Path) -> tuple[Tenant,
     client = Client(endpoints.api)
     client.login(told.email, told.password)
     organization = client.common.organizations.create("bench").id
-    tenant = client.tenant(client.common.projects(organization).create("bench").id)
+    tenant = client.tenant(client.organization(organization).projects.create("bench").id)
     tenant.images.upload(image, name="tiny")
     network = tenant.networks.create("lan", wait=True)
     tenant.subnets.create("lan-a", spec={"network": "lan", "cidr": "10.78.0.0/16"}, wait=True)
@@ -118,7 +119,7 @@ def _pool_image(endpoints: Endpoints) -> Path:
 
 
 def _by_platform(tenant: Tenant, watch: "Watch") -> float:
-    spec = {
+    spec: VmRequest = {
         "vcpus": 1,
         "memory_mib": MEMORY_MIB,
         "root_volume": {"image": "tiny", "size_gib": 1},

@@ -132,7 +132,7 @@ def _make_project(house: House) -> tuple[str, str]:
     with SdkClient(house.api) as admin:
         admin.login(told.email, told.password)
         organization = admin.common.organizations.create("chaos").id
-        project = admin.common.projects(organization).create("chaos").id
+        project = admin.organization(organization).projects.create("chaos").id
         tenant = admin.tenant(project)
         idle_image(tenant, house.base)
         tenant.networks.create("lan", wait=True)

@@ -23,6 +23,8 @@ from groundplane.processes.layout import Endpoints, Layout, free_port
 from groundplane.processes.migrate import Credentials
 from groundplane.processes.pids import ProcessRef, marked
 from groundplane.sdk import Client, Resource, Tenant
+from groundplane.sdk.bodies import VmRequest
+from groundplane.sdk.records import Vm
 
 COMMAND = [sys.executable, "-m", "groundplane.processes.main"]
 UP_SECONDS = 120.0
@@ -124,7 +126,7 @@ class Installation:
     def tenant(self, name: str) -> Tenant:
         """A new project in an organization of its own, in the administrator's hands."""
         organization = self.admin.common.organizations.create(name).id
-        return self.admin.tenant(self.admin.common.projects(organization).create(name).id)
+        return self.admin.tenant(self.admin.organization(organization).projects.create(name).id)
 
     # -- its engines, past the platform ------------------------------------------------------------
 
@@ -220,7 +222,7 @@ def idle_image(tenant: Tenant, scratch: Path) -> Resource:
     return tenant.images.upload(path, name="idle")
 
 
-def idle_spec(network: str = "lan") -> dict[str, Any]:
+def idle_spec(network: str = "lan") -> VmRequest:
     """A small machine of that image."""
     return {
         "vcpus": 1,
@@ -237,9 +239,9 @@ def furnish(tenant: Tenant, scratch: Path) -> None:
     tenant.subnets.create("lan-a", {"network": "lan", "cidr": "10.30.0.0/24"}, wait=True)
 
 
-def ids_of(vm: Resource) -> tuple[UUID, UUID, UUID]:
+def ids_of(vm: Vm) -> tuple[UUID, UUID, UUID]:
     """The bare ids of a machine, of its root volume and of its port."""
-    return uuid_of(vm.id), uuid_of(vm.spec["disks"][0]["volume"]), uuid_of(vm.spec["nics"][0]["port"])
+    return uuid_of(vm.id), uuid_of(vm.spec.disks[0].volume), uuid_of(vm.spec.nics[0].port)
 
 
 def _output(argv: list[str]) -> str:

@@ -39,26 +39,32 @@ class Refused:
 
 
 def vm(**changes: Any) -> Callable[[Tenant], object]:
-    return lambda tenant: tenant.vms.create("never", {**idle_spec(), **changes})
+    spec: Any = {**idle_spec(), **changes}
+    return lambda tenant: tenant.vms.create("never", spec)
 
 
 def subnet(cidr: str, **more: Any) -> Callable[[Tenant], object]:
-    return lambda tenant: tenant.subnets.create("never", {"network": "lan", "cidr": cidr, **more})
+    spec: Any = {"network": "lan", "cidr": cidr, **more}
+    return lambda tenant: tenant.subnets.create("never", spec)
 
 
 def port(**spec: Any) -> Callable[[Tenant], object]:
-    return lambda tenant: tenant.ports.create("never", {"network": "lan", **spec})
+    asked: Any = {"network": "lan", **spec}
+    return lambda tenant: tenant.ports.create("never", asked)
 
+
+UNKNOWN: Any = {"color": 1}
+MISSING: Any = {"vcpus": 1}
 
 REFUSED = {
     "unknown field": Refused(vm(cpus=2), 422, "invalid_request", ("/spec/cpus", "There is no such field here.")),
     "unknown field within": Refused(
         vm(root_volume={"image": "idle", "size_gib": 1, "bus": "ide"}), 422, "invalid_request", ("/spec/root_volume/bus",)
     ),
-    "unknown field beside": Refused(lambda t: t.vms.update("owner-of-lan", spec={"color": 1}), 422, "invalid_request"),
+    "unknown field beside": Refused(lambda t: t.vms.update("owner-of-lan", spec=UNKNOWN), 422, "invalid_request"),
     "wrong type": Refused(vm(vcpus="two"), 422, "invalid_request", ("/spec/vcpus",)),
     "wrong type that looks right": Refused(vm(memory_mib="64"), 422, "invalid_request", ("/spec/memory_mib",)),
-    "missing field": Refused(lambda t: t.vms.create("never", {"vcpus": 1}), 422, "invalid_request", ("/spec/memory_mib",)),
+    "missing field": Refused(lambda t: t.vms.create("never", MISSING), 422, "invalid_request", ("/spec/memory_mib",)),
     "too little": Refused(vm(memory_mib=1), 422, "invalid_request", ("/spec/memory_mib",)),
     "bad name": Refused(lambda t: t.networks.create("No Name!"), 422, "invalid_request", ("/name",)),
     "neither image nor volume": Refused(vm(root_volume={}), 422, "invalid_request", ("give image and size_gib",)),
@@ -92,7 +98,7 @@ REFUSED = {
     "nothing of that name": Refused(lambda t: t.vms.get("nix"), 404, "not_found"),
     "an id of another kind": Refused(lambda t: t.vms.get(t.networks.get("lan").id), 404, "not_found"),
     "a project that is not there": Refused(
-        lambda t: Tenant(t.vms._session, "prj_00000000000000000000000000").vms.create("never", idle_spec()), 404, "not_found"
+        lambda t: Tenant(t._session, "prj_00000000000000000000000000").vms.create("never", idle_spec()), 404, "not_found"
     ),
 }
 
@@ -103,8 +109,8 @@ def settled(cloud: Installation, tenant: Tenant) -> Tenant:
     tenant.networks.create("bare", wait=True)
     tenant.vms.create("owner-of-lan", idle_spec(), wait=True)
     tenant.ports.create("holder", {"network": "lan", "address": "10.30.0.77"}, wait=True)
-    wait_for(lambda: tenant.ports.get("owner-of-lan-nic0").observed["up"], "the machine's card is connected")
-    wait_for(lambda: all(job.ended for job in cloud.admin.ops.jobs.list()), "no job runs")
+    wait_for(lambda: tenant.ports.get("owner-of-lan-nic0").observed.up, "the machine's card is connected")
+    wait_for(lambda: all(job.ended_at for job in cloud.admin.ops.jobs.list()), "no job runs")
     return tenant
 
 
@@ -121,7 +127,7 @@ def _nothing_is_half_made(cloud: Installation, settled: Tenant) -> Iterator[None
 def _what_is_there_goes_on(cloud: Installation, settled: Tenant) -> Iterator[None]:
     yield
     machine = settled.vms.get("owner-of-lan")
-    assert (machine.status, machine.observed["power"]) == ("active", "running")
+    assert (machine.status, machine.observed.power) == ("active", "running")
     settled.vms.delete("owner-of-lan", wait=True)
 
 
@@ -183,13 +189,13 @@ def test_no_capacity_tells_the_numbers(settled: Tenant) -> None:
 
 
 def test_over_quota_tells_the_numbers(cloud: Installation, settled: Tenant) -> None:
-    limits = {name: usage.limit for name, usage in settled.quota().items()}
-    cloud.admin.ops.set_quota(settled.project_id, {**limits, "ports": 3})
+    limits: Any = {name: usage.limit for name, usage in settled.quota.get().dimensions.items()}
+    cloud.admin.ops.quota.change(settled.project_id, {"ports": 3})
     try:
         with pytest.raises(ApiError) as caught:
-            settled.vms.create("never", {**idle_spec(), "nics": [{"network": "lan"}, {"network": "lan"}]})
+            vm(nics=[{"network": "lan"}, {"network": "lan"}])(settled)
     finally:
-        cloud.admin.ops.set_quota(settled.project_id, limits)
+        cloud.admin.ops.quota.update(settled.project_id, limits)
     assert_refused(caught.value, Refused(vm(), 403, "quota_exceeded", ("ports is 3; 2 are used and 2 more",)))
     numbers = {"quota": "ports", "of": "project", "limit": 3, "used": 2, "asked": 2}
     assert caught.value.context.items() >= numbers.items()
@@ -263,7 +269,7 @@ RAW = {
 @pytest.mark.parametrize("name", RAW)
 def test_broken_requests_are_problems_too(cloud: Installation, settled: Tenant, name: str) -> None:
     raw = RAW[name]
-    token = cloud.admin._session._token
+    token = cloud.admin.session.conversation.token
     response = httpx.request(
         raw.method,
         f"{cloud.endpoints.api}/api/tenant/v1/projects/{settled.project_id}{raw.path}",

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from tests.cloud.installation import Installation, idle_spec, ids_of, uuid_of, wait_for
 
-from groundplane.sdk import Drift, Resource, Tenant
+from groundplane.sdk import Tenant
+from groundplane.sdk.records import Drift, Vm
 
 
 @pytest.fixture
-def vm(tenant: Tenant) -> Iterator[Resource]:
+def vm(tenant: Tenant) -> Iterator[Vm]:
     """A machine for one test."""
     yield tenant.vms.create("victim", idle_spec(), wait=True)
     tenant.vms.delete("victim", wait=True)
@@ -19,7 +20,7 @@ def vm(tenant: Tenant) -> Iterator[Resource]:
 
 def await_drift(tenant: Tenant, resource_id: str, *, resolved: bool = True) -> Drift:
     def look() -> Drift | None:
-        mine = [drift for drift in tenant.drift() if drift.resource_id == resource_id]
+        mine = [drift for drift in tenant.drift.list(open_only=False) if drift.resource_id == resource_id]
         return mine[0] if mine and (not resolved or mine[0].resolved_at) else None
 
     return wait_for(look, f"drift of {resource_id}")
@@ -32,16 +33,16 @@ def assert_corrected(tenant: Tenant, drift: Drift) -> None:
     assert (job.state, job.resource_id) == ("SUCCEEDED", drift.resource_id)
 
 
-def assert_runs(cloud: Installation, tenant: Tenant, vm: Resource) -> None:
+def assert_runs(cloud: Installation, tenant: Tenant, vm: Vm) -> None:
     again = tenant.vms.get(vm.id)
     vm_id = str(ids_of(vm)[0])
-    assert (again.status, again.observed["power"], again.spec) == ("active", "running", vm.spec)
+    assert (again.status, again.observed.power, again.spec) == ("active", "running", vm.spec)
     assert cloud.virsh("domstate", vm_id) == "running"
     assert cloud.domains().count(vm_id) == 1
     assert len(cloud.guests()[vm_id]) == 1
 
 
-def test_a_destroyed_machine_is_started_again(cloud: Installation, tenant: Tenant, vm: Resource) -> None:
+def test_a_destroyed_machine_is_started_again(cloud: Installation, tenant: Tenant, vm: Vm) -> None:
     cloud.virsh("destroy", str(ids_of(vm)[0]))
     drift = await_drift(tenant, vm.id)
     assert (drift.difference, drift.source) == ("wrong_state", "event")
@@ -50,14 +51,14 @@ def test_a_destroyed_machine_is_started_again(cloud: Installation, tenant: Tenan
     assert_runs(cloud, tenant, vm)
 
 
-def test_a_killed_qemu_is_started_again(cloud: Installation, tenant: Tenant, vm: Resource) -> None:
+def test_a_killed_qemu_is_started_again(cloud: Installation, tenant: Tenant, vm: Vm) -> None:
     (guest,) = cloud.guests()[str(ids_of(vm)[0])]
     assert guest.send(signal.SIGKILL)
     assert_corrected(tenant, await_drift(tenant, vm.id))
     assert_runs(cloud, tenant, vm)
 
 
-def test_an_undefined_machine_is_made_anew(cloud: Installation, tenant: Tenant, vm: Resource) -> None:
+def test_an_undefined_machine_is_made_anew(cloud: Installation, tenant: Tenant, vm: Vm) -> None:
     vm_id = str(ids_of(vm)[0])
     cloud.virsh("undefine", vm_id)
     cloud.virsh("destroy", vm_id)
@@ -67,7 +68,7 @@ def test_an_undefined_machine_is_made_anew(cloud: Installation, tenant: Tenant, 
     assert_runs(cloud, tenant, vm)
 
 
-def test_a_paused_machine_goes_on(cloud: Installation, tenant: Tenant, vm: Resource) -> None:
+def test_a_paused_machine_goes_on(cloud: Installation, tenant: Tenant, vm: Vm) -> None:
     before = cloud.guests()
     cloud.virsh("suspend", str(ids_of(vm)[0]))
     drift = await_drift(tenant, vm.id)
@@ -77,8 +78,8 @@ def test_a_paused_machine_goes_on(cloud: Installation, tenant: Tenant, vm: Resou
     assert cloud.guests() == before, "it was not started anew"
 
 
-def test_a_deleted_port_is_made_anew(cloud: Installation, tenant: Tenant, vm: Resource) -> None:
-    port_id, port = ids_of(vm)[2], vm.spec["nics"][0]["port"]
+def test_a_deleted_port_is_made_anew(cloud: Installation, tenant: Tenant, vm: Vm) -> None:
+    port_id, port = ids_of(vm)[2], vm.spec.nics[0].port
     wait_for(lambda: cloud.switch_port(port_id, "up") == "true", "the port is up")
     before = {column: cloud.switch_port(port_id, column) for column in ("name", "addresses", "port_security")}
     cloud.nbctl("lsp-del", before["name"])
@@ -90,36 +91,36 @@ def test_a_deleted_port_is_made_anew(cloud: Installation, tenant: Tenant, vm: Re
     assert_runs(cloud, tenant, vm)
 
 
-def test_a_deleted_network_is_made_anew_with_all_that_was_on_it(cloud: Installation, tenant: Tenant, vm: Resource) -> None:
+def test_a_deleted_network_is_made_anew_with_all_that_was_on_it(cloud: Installation, tenant: Tenant, vm: Vm) -> None:
     port_id, network = ids_of(vm)[2], tenant.networks.get("lan")
     name = cloud.nbctl(
         "--bare", "--columns=name", "find", "Logical_Switch", f'external_ids:"groundplane:id"="{uuid_of(network.id)}"'
     )
     addresses = cloud.switch_port(port_id, "addresses")
     cloud.nbctl("ls-del", name)
-    for resource_id in (network.id, vm.spec["nics"][0]["port"]):
+    for resource_id in (network.id, vm.spec.nics[0].port):
         assert_corrected(tenant, await_drift(tenant, resource_id))
     assert cloud.switch_port(port_id, "addresses") == addresses
     wait_for(lambda: cloud.switch_port(port_id, "up") == "true", "the port is up again")
-    wait_for(lambda: list(tenant.drift(open_only=True)) == [], "all is put right")
+    wait_for(lambda: list(tenant.drift.list()) == [], "all is put right")
 
 
-def test_lost_data_is_told_and_not_made_anew(cloud: Installation, tenant: Tenant, vm: Resource) -> None:
-    volume_id, volume = ids_of(vm)[1], vm.spec["disks"][0]["volume"]
+def test_lost_data_is_told_and_not_made_anew(cloud: Installation, tenant: Tenant, vm: Vm) -> None:
+    volume_id, volume = ids_of(vm)[1], vm.spec.disks[0].volume
     file = Path(cloud.endpoints.pool_path) / f"{volume_id}.qcow2"
-    tenant.vms.act(vm.id, "stop", wait=True)
+    tenant.vms.stop(vm.id, wait=True)
     file.unlink()
     drift = await_drift(tenant, volume, resolved=False)
     assert (drift.difference, drift.decision, drift.job_id) == ("missing", "alert", None)
     incident = wait_for(
-        lambda: [each for each in cloud.admin.ops.incidents(open_only=True) if each.context.get("drift_id") == drift.id],
+        lambda: [each for each in cloud.admin.ops.incidents.list() if each.context.get("drift_id") == drift.id],
         "an incident",
     )[0]
     assert incident.code == "drift_alert"
     assert not file.exists(), "an empty disk in its place would hide the loss"
     tenant.vms.delete(vm.id, wait=True)
     assert cloud.left_of(*ids_of(vm)) == []
-    wait_for(lambda: not list(tenant.drift(open_only=True)), "what is deleted is no drift")
+    wait_for(lambda: not list(tenant.drift.list()), "what is deleted is no drift")
     tenant.vms.create("victim", idle_spec(), wait=True)  # for the fixture to delete
 
 

@@ -12,7 +12,9 @@ from tests.cloud.installation import LOOK_SECONDS, Installation, idle_spec, ids_
 from groundplane.processes.demo.screen import Screen
 from groundplane.processes.demo.story import make_image
 from groundplane.processes.plug import plug
-from groundplane.sdk import ApiError, Resource, Tenant
+from groundplane.sdk import ApiError, Tenant
+from groundplane.sdk.bodies import VmRequest
+from groundplane.sdk.records import Vm
 
 BOOT_SECONDS = 120.0
 SSH = ["ssh", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
@@ -26,7 +28,7 @@ class Guest:
     """The one machine of these tests."""
 
     tenant: Tenant
-    vm: Resource
+    vm: Vm
     key: Path
     boots: int = 0
 
@@ -35,7 +37,7 @@ class Guest:
         """What libvirt calls it."""
         return str(ids_of(self.vm)[0])
 
-    def now(self) -> Resource:
+    def now(self) -> Vm:
         """As the platform sees it."""
         return self.tenant.vms.get(self.vm.id)
 
@@ -68,7 +70,7 @@ def guest(tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     tenant.ssh_keys.create("key", {"public_key": key.with_suffix(".pub").read_text().strip()})
     tenant.images.upload(make_image(Screen()), name="tiny")
-    spec = {**idle_spec(), "memory_mib": 128, "root_volume": {"image": "tiny", "size_gib": 1}, "ssh_keys": ["key"]}
+    spec: VmRequest = {**idle_spec(), "memory_mib": 128, "root_volume": {"image": "tiny", "size_gib": 1}, "ssh_keys": ["key"]}
     guest = Guest(tenant, tenant.vms.create("guest", spec, wait=True), key)
     guest.await_boot()
     yield guest
@@ -80,19 +82,19 @@ def _runs(cloud: Installation, guest: Guest) -> Iterator[None]:
     """Each test finds it running, and leaves it so: one domain, one QEMU, no drift open."""
     yield
     vm = guest.now()
-    assert (vm.status, vm.spec["power"], vm.observed["power"]) == ("active", "running", "running")
+    assert (vm.status, vm.spec.power, vm.observed.power) == ("active", "running", "running")
     assert cloud.domains().count(guest.domain) == 1
     assert len(cloud.guests()[guest.domain]) == 1
-    assert [drift for drift in guest.tenant.drift(open_only=True) if drift.resource_id == vm.id] == []
+    assert [drift for drift in guest.tenant.drift.list() if drift.resource_id == vm.id] == []
 
 
 @pytest.fixture
 def neighbour(cloud: Installation, guest: Guest) -> Iterator[Run]:
     """Runs commands on the guest by SSH, from a port on its network."""
     port = guest.tenant.ports.create("neighbour", {"network": "lan"}, wait=True)
-    address = guest.tenant.ports.get(guest.vm.spec["nics"][0]["port"]).spec["address"]
+    address = guest.tenant.ports.get(guest.vm.spec.nics[0].port).spec.address
     with plug(
-        cloud.endpoints, port_id=uuid_of(port.id), mac=port.spec["mac"], address=port.spec["address"], prefix=24, mtu=1442
+        cloud.endpoints, port_id=uuid_of(port.id), mac=port.spec.mac, address=port.spec.address, prefix=24, mtu=1442
     ) as plugged:
         yield lambda command: plugged.run([*SSH, "-i", str(guest.key), f"root@{address}", command], seconds=60).strip()
     guest.tenant.ports.delete("neighbour", wait=True)
@@ -100,7 +102,7 @@ def neighbour(cloud: Installation, guest: Guest) -> Iterator[Run]:
 
 def test_the_console_says_what_was_promised(guest: Guest) -> None:
     text = guest.console()
-    address = guest.tenant.ports.get(guest.vm.spec["nics"][0]["port"]).spec["address"]
+    address = guest.tenant.ports.get(guest.vm.spec.nics[0].port).spec.address
     for line in ("tiny: hostname guest\n", f"tiny: eth0 address {address}/24", "tiny: authorized keys 1\n"):
         assert line in text
 
@@ -114,29 +116,29 @@ def test_the_console_is_read_in_pieces(guest: Guest) -> None:
 
 
 def test_a_reboot_is_done_once(guest: Guest) -> None:
-    vm = guest.tenant.vms.act("guest", "reboot", wait=True)
-    assert (vm.spec["reboots"], vm.observed["reboots"]) == (1, 1)
+    vm = guest.tenant.vms.reboot("guest", wait=True)
+    assert (vm.spec.reboots, vm.observed.reboots) == (1, 1)
     guest.await_boot()
     assert guest.console().count("tiny: kernel ") == guest.boots
 
 
 def test_stopped_and_started(cloud: Installation, guest: Guest) -> None:
-    vm = guest.tenant.vms.act("guest", "stop", wait=True)
-    assert (vm.status, vm.spec["power"], vm.observed["power"]) == ("active", "stopped", "stopped")
+    vm = guest.tenant.vms.stop("guest", wait=True)
+    assert (vm.status, vm.spec.power, vm.observed.power) == ("active", "stopped", "stopped")
     assert cloud.virsh("domstate", guest.domain) == "shut off"
     assert guest.domain not in cloud.guests()
     assert f"boots={guest.boots}\n" in guest.console(), "the console is still there to be read"
-    again = guest.tenant.vms.act("guest", "stop", wait=True)
-    assert again.observed["power"] == "stopped"
-    vm = guest.tenant.vms.act("guest", "start", wait=True)
-    assert vm.observed["power"] == "running"
+    again = guest.tenant.vms.stop("guest", wait=True)
+    assert again.observed.power == "stopped"
+    vm = guest.tenant.vms.start("guest", wait=True)
+    assert vm.observed.power == "running"
     guest.await_boot()
 
 
 def test_a_reboot_starts_what_is_stopped(guest: Guest) -> None:
-    guest.tenant.vms.act("guest", "stop", wait=True)
-    vm = guest.tenant.vms.act("guest", "reboot", wait=True)
-    assert (vm.spec["reboots"], vm.observed["reboots"], vm.observed["power"]) == (2, 2, "running")
+    guest.tenant.vms.stop("guest", wait=True)
+    vm = guest.tenant.vms.reboot("guest", wait=True)
+    assert (vm.spec.reboots, vm.observed.reboots, vm.observed.power) == (2, 2, "running")
     guest.await_boot()
 
 
@@ -147,21 +149,21 @@ def soon(command: str) -> str:
 
 @pytest.mark.parametrize("how", ["the power button", "its own command"])
 def test_a_guest_may_switch_itself_off(cloud: Installation, guest: Guest, neighbour: Run, how: str) -> None:
-    drifts = len(list(guest.tenant.drift()))
+    drifts = len(list(guest.tenant.drift.list(open_only=False)))
     if how == "the power button":
         cloud.virsh("shutdown", guest.domain, "--mode", "acpi")
     else:
         neighbour(soon("poweroff -f"))
-    wait_for(lambda: guest.now().observed["power"] == "stopped", "it is off")
+    wait_for(lambda: guest.now().observed.power == "stopped", "it is off")
     vm = guest.now()
-    assert (vm.spec["power"], vm.status, vm.job) == ("stopped", "active", None)
+    assert (vm.spec.power, vm.status, vm.job) == ("stopped", "active", None)
     assert guest.tenant.vms.history("guest")[-1].reason == "the guest powered itself off"
     jobs = [job.id for job in guest.tenant.jobs.list(resource=vm.id)]
     time.sleep(2.5 * LOOK_SECONDS)  # looks come and see nothing to put right
     assert cloud.virsh("domstate", guest.domain) == "shut off", "and stays so"
-    assert len(list(guest.tenant.drift())) == drifts
+    assert len(list(guest.tenant.drift.list(open_only=False))) == drifts
     assert [job.id for job in guest.tenant.jobs.list(resource=vm.id)] == jobs
-    guest.tenant.vms.act("guest", "start", wait=True)
+    guest.tenant.vms.start("guest", wait=True)
     guest.await_boot()
 
 
@@ -171,7 +173,7 @@ def test_a_guest_may_reboot_itself(guest: Guest, neighbour: Run) -> None:
     guest.await_boot()
     vm = guest.now()
     assert (vm.spec, vm.generation) == (before.spec, before.generation), "nobody asked the platform"
-    guest.tenant.vms.act("guest", "reboot", wait=True)
+    guest.tenant.vms.reboot("guest", wait=True)
     guest.await_boot()
     assert guest.console().count("tiny: kernel ") == guest.boots
 

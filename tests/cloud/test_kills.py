@@ -15,7 +15,8 @@ from tests.cloud.installation import Installation, idle_spec, ids_of, kill, wait
 from groundplane.processes import proof
 from groundplane.processes.pids import ProcessRef
 from groundplane.processes.up import NOT_RUNNING
-from groundplane.sdk import ApiError, JobReference, Resource, Tenant
+from groundplane.sdk import ApiError, Tenant
+from groundplane.sdk.records import JobReference, Vm
 
 CONTROL = ("api", "worker", "agent", "nats", "postgres")
 ENGINES = ("libvirtd", "virtlogd", "ovsdb", "ovn-nb", "ovn-sb", "vswitchd", "northd", "ovn-controller")
@@ -52,7 +53,7 @@ def _next_one_finds_room(cloud: Installation, tenant: Tenant, doomed: Doomed) ->
             doomed.jobs.append(job.id)
 
 
-def delete(tenant: Tenant, vm: Resource) -> JobReference | None:
+def delete(tenant: Tenant, vm: Vm) -> JobReference | None:
     """The job by which it goes; None if it is gone: the deletion of the test before may have ended meanwhile."""
     try:
         return tenant.vms.delete(vm.id).job
@@ -62,7 +63,7 @@ def delete(tenant: Tenant, vm: Resource) -> JobReference | None:
         return None
 
 
-def create_while(tenant: Tenant, name: str, harm: Callable[[], None], after: float) -> Resource:
+def create_while(tenant: Tenant, name: str, harm: Callable[[], None], after: float) -> Vm:
     """Create a machine; `harm` comes so many seconds after the request began.
 
     The client sends the request again, with the same key, until it is answered: a name that is taken would be an error.
@@ -84,21 +85,21 @@ def create_while(tenant: Tenant, name: str, harm: Callable[[], None], after: flo
         assert not failed, failed
 
 
-def await_jobs(tenant: Tenant, vm: Resource) -> None:
+def await_jobs(tenant: Tenant, vm: Vm) -> None:
     """Every job of the machine ends, and none of them fails."""
     jobs = wait_for(lambda: list(tenant.jobs.list(resource=vm.id)), "the machine has a job")
     for job in jobs:
         assert tenant.jobs.wait(job.id, JOB_SECONDS).state == "SUCCEEDED"
 
 
-def assert_exactly_one(cloud: Installation, tenant: Tenant, vm: Resource) -> None:
+def assert_exactly_one(cloud: Installation, tenant: Tenant, vm: Vm) -> None:
     """One machine, one volume, one port: in the platform's eyes and in the engines'."""
     vm = tenant.vms.get(vm.id)
     assert [found.id for found in tenant.vms.list(name=vm.name)] == [vm.id]
-    assert (vm.status, vm.observed["power"], vm.job) == ("active", "running", None)
+    assert (vm.status, vm.observed.power, vm.job) == ("active", "running", None)
     vm_id, volume_id, port_id = ids_of(vm)
-    assert tenant.volumes.get(vm.spec["disks"][0]["volume"]).status == "active"
-    assert tenant.ports.get(vm.spec["nics"][0]["port"]).status == "active"
+    assert tenant.volumes.get(vm.spec.disks[0].volume).status == "active"
+    assert tenant.ports.get(vm.spec.nics[0].port).status == "active"
     assert cloud.domains().count(str(vm_id)) == 1
     assert len(cloud.guests()[str(vm_id)]) == 1
     ports = [line for line in proof.left_in_ovn(cloud.endpoints) if line.startswith("Logical_Switch_Port")]
@@ -177,5 +178,5 @@ def test_at_last_nothing_is_left(cloud: Installation, tenant: Tenant, doomed: Do
     for job in doomed.jobs:
         assert tenant.jobs.wait(job, JOB_SECONDS).state == "SUCCEEDED"
     assert cloud.left_of(*doomed.ids) == []
-    assert [usage.used for usage in map(tenant.quota().get, ("vms", "volumes", "ports")) if usage] == [0, 0, 0]
+    assert [tenant.quota.get().dimensions[name].used for name in ("vms", "volumes", "ports")] == [0, 0, 0]
     assert not set(cloud.guests()) & {str(each) for each in doomed.ids}

@@ -12,6 +12,7 @@ from groundplane.processes.engines import DataPlane
 from groundplane.processes.pids import everyone, namespace
 from groundplane.processes.up import NOT_RUNNING, RUNNING_ALREADY
 from groundplane.sdk import Tenant
+from groundplane.sdk.records import Drift, Vm
 
 ADOPTED = ("libvirtd", "virtlogd", "ovsdb", "ovn-nb", "ovn-sb", "vswitchd", "northd", "ovn-controller")
 
@@ -25,7 +26,11 @@ def test_a_second_up_says_so_and_harms_nothing(cloud: Installation) -> None:
     assert str(cloud.layout.root) in done.stdout
     assert {name: part["pid"] for name, part in cloud.parts().items()} == before
     assert cloud.layout.endpoints.read_bytes() == endpoints
-    assert cloud.admin.common.me().email
+    assert cloud.admin.common.me.get().user
+
+
+def drift_that_is_over(tenant: Tenant, vm: Vm) -> list[Drift]:
+    return [drift for drift in tenant.drift.list(open_only=False) if drift.resource_id == vm.id and drift.resolved_at]
 
 
 def test_guests_live_through_down_and_up(cloud: Installation, tenant: Tenant) -> None:
@@ -43,9 +48,9 @@ def test_guests_live_through_down_and_up(cloud: Installation, tenant: Tenant) ->
         assert cloud.parts()[part]["pid"] == daemons[part]
     assert cloud.guests()[str(vm_id)] == guest
     again = tenant.vms.get(vm.id)
-    assert (again.status, again.observed["power"], again.job) == ("active", "running", None)
+    assert (again.status, again.observed.power, again.job) == ("active", "running", None)
     assert cloud.switch_port(port_id, "up") == "true"
-    assert list(tenant.drift()) == [], "nothing happened that would have to be put right"
+    assert list(tenant.drift.list(open_only=False)) == [], "nothing happened that would have to be put right"
     tenant.vms.delete(vm.id, wait=True)
     assert cloud.left_of(*ids_of(vm)) == []
 
@@ -56,22 +61,22 @@ def test_what_happened_while_down_is_put_right_after_up(cloud: Installation, ten
     cloud.must("down")
     cloud.virsh("destroy", str(vm_id))
     cloud.up()
-    wait_for(lambda: [drift for drift in tenant.drift() if drift.resource_id == vm.id and drift.resolved_at], "put right")
+    wait_for(lambda: drift_that_is_over(tenant, vm), "put right")
     assert cloud.virsh("domstate", str(vm_id)) == "running"
     tenant.vms.delete(vm.id, wait=True)
 
 
 def test_after_everything_was_killed_up_brings_it_all_back(cloud: Installation, tenant: Tenant) -> None:
     runs, rests = (tenant.vms.create(name, idle_spec(), wait=True) for name in ("runs", "rests"))
-    tenant.vms.act("rests", "stop", wait=True)
+    tenant.vms.stop("rests", wait=True)
     kill_everything(cloud)
     assert cloud.guests() == {}
     cloud.up()
-    drift = wait_for(lambda: [each for each in tenant.drift() if each.resource_id == runs.id and each.resolved_at], "put right")
+    drift = wait_for(lambda: drift_that_is_over(tenant, runs), "put right")
     assert [each.decision for each in drift] == ["correct"]
     assert cloud.virsh("domstate", str(ids_of(runs)[0])) == "running"
     assert cloud.virsh("domstate", str(ids_of(rests)[0])) == "shut off"
-    assert tenant.vms.get("rests").observed["power"] == "stopped"
+    assert tenant.vms.get("rests").observed.power == "stopped"
     wait_for(lambda: cloud.switch_port(ids_of(runs)[2], "up") == "true", "its port is up")
     for vm in (runs, rests):
         tenant.vms.delete(vm.id, wait=True)
@@ -86,7 +91,7 @@ def test_a_restart_touches_no_guest(cloud: Installation, tenant: Tenant) -> None
     assert changed == {"api", "worker", "agent"}
     cloud.must("restart", "libvirtd", "vswitchd", "ovn-controller")
     assert cloud.guests() == guest
-    tenant.vms.act(vm.id, "stop", wait=True)
+    tenant.vms.stop(vm.id, wait=True)
     tenant.vms.delete(vm.id, wait=True)
 
 

@@ -15,8 +15,11 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from groundplane.sdk.bodies import VmRequest
+
 PASSWORD = "correct horse battery"
 AT = "2026-11-23T12:00:00Z"
+SPEC: VmRequest = {"vcpus": 1, "memory_mib": 64, "root_volume": {"image": "tiny", "size_gib": 1}}
 PROJECT = "/api/tenant/v1/projects/prj_1"
 
 
@@ -65,10 +68,11 @@ class Platform:
     def resource(self, name: str, *, job: bool = False, status: str = "active") -> dict[str, Any]:
         """A resource as answered, with a field that this client does not know."""
         href = f"{PROJECT}/jobs/job_1"
+        spec = {"vcpus": 1, "memory_mib": 64, "hostname": name, "disks": []}
         return {
             "id": f"vm_{name}", "kind": "vm", "organization_id": "org_1", "project_id": "prj_1", "name": name,
             "status": status, "wanted": "present", "labels": {}, "provider_reference": None, "generation": 1,
-            "observed_generation": 1, "revision": 1, "created_at": AT, "updated_at": AT, "spec": {"vcpus": 1},
+            "observed_generation": 1, "revision": 1, "created_at": AT, "updated_at": AT, "spec": spec,
             "observed": {}, "job": {"id": "job_1", "state": "PENDING", "href": href} if job else None, "from_the_future": 1,
         }  # fmt: skip
 
@@ -147,7 +151,7 @@ def _add_reading(app: FastAPI, platform: Platform) -> None:
         return JSONResponse({"items": items, "next": None if last else found[-1]})
 
     @app.get(PROJECT + "/vms/{reference:path}/console-log")
-    async def console(offset: int, limit: int) -> Response:
+    async def console(offset: int = 0, limit: int = 1 << 20) -> Response:
         if not platform.console:
             return problem(404, "console_not_found", "Start the machine.")
         log = b"".join(platform.console)
@@ -207,7 +211,7 @@ def _add_others(app: FastAPI, platform: Platform) -> None:
     @app.put("/api/ops/v1/organizations/org_1/quota")
     @app.patch("/api/ops/v1/organizations/org_1/quota")
     async def quota() -> Response:
-        return JSONResponse({"dimensions": {}})
+        return JSONResponse({"project_id": None, "organization_id": "org_1", "dimensions": {}})
 
     @app.post("/api/common/v1/users")
     @app.post("/api/common/v1/users/usr_1/disable")
@@ -223,7 +227,8 @@ def _add_others(app: FastAPI, platform: Platform) -> None:
     async def upload(request: Request, name: str) -> Response:
         platform.uploaded = await request.body()
         platform.bodies.append(dict(request.headers))
-        return JSONResponse(platform.resource(name), 201)
+        spec = {"format": "raw", "size_bytes": 1, "virtual_size_bytes": 1, "sha256": "0" * 64}
+        return JSONResponse({**platform.resource(name), "kind": "image", "spec": spec}, 201)
 
 
 @contextmanager

@@ -34,23 +34,27 @@ def test_a_second_factor_is_asked_for_by_a_challenge(platform: Platform, session
     assert "'t'" not in repr(tokens)
 
 
-def test_a_device_polls_until_it_is_approved_and_slows_down_when_told(platform: Platform, session: Session) -> None:
+def test_a_device_polls_until_it_is_approved_and_slows_down_when_told(
+    platform: Platform, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     platform.script = [
         JSONResponse(CODES), problem(400, "authorization_pending", "Not yet."), problem(400, "slow_down", "Slower."),
         JSONResponse(GRANTED),
     ]  # fmt: skip
     slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
     codes = login.ask_for_device(session)
-    assert login.wait_for_approval(session, codes, slept.append).access_token == "t"
+    assert login.wait_for_approval(session, codes).access_token == "t"
     assert slept == [5, 5, 10]
 
 
 @pytest.mark.parametrize(("code", "error"), [("access_denied", ApiError), ("expired_token", WaitTimeoutError)])
 def test_a_device_that_is_not_let_in_is_told(platform: Platform, session: Session, code: str, error: type[Exception]) -> None:
-    platform.script = [JSONResponse(CODES), problem(400, code, "No.")]
+    codes_at_once = {**CODES, "interval": 0}
+    platform.script = [JSONResponse(codes_at_once), problem(400, code, "No.")]
     codes = login.ask_for_device(session)
     with pytest.raises(error):
-        login.wait_for_approval(session, codes, lambda _: None)
+        login.wait_for_approval(session, codes)
 
 
 def test_tokens_that_are_kept_elsewhere_are_asked_for_when_one_is_refused(platform: Platform) -> None:

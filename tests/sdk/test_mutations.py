@@ -7,30 +7,31 @@ from uuid import UUID
 import pytest
 from fastapi import Response
 from fastapi.responses import JSONResponse
-from tests.sdk.platform import AT, PASSWORD, PROJECT, Platform, problem, unavailable
+from tests.sdk.platform import AT, PASSWORD, PROJECT, SPEC, Platform, problem, unavailable
 
-from groundplane.sdk import ApiError, Client, JobFault, JobReference, PlannedJob, PlannedResource, QuotaEffect
+from groundplane.sdk import ApiError, Client
+from groundplane.sdk.records import JobError, JobReference, PlannedJob, PlannedResource, QuotaEffect
 
 VMS = f"{PROJECT}/vms"
 JOBS = f"{PROJECT}/jobs"
 
 MUTATIONS: dict[str, Callable[[Client, Path, str | None], object]] = {
-    "create": lambda client, _, key: client.tenant("prj_1").vms.create("a", idempotency_key=key),
-    "create_many": lambda client, _, key: client.tenant("prj_1").vms.create_many("a", 2, idempotency_key=key),
+    "create": lambda client, _, key: client.tenant("prj_1").vms.create("a", SPEC, idempotency_key=key),
+    "create_many": lambda client, _, key: client.tenant("prj_1").vms.create_many("a", 2, SPEC, idempotency_key=key),
     "update": lambda client, _, key: client.tenant("prj_1").vms.update("a", name="b", idempotency_key=key),
     "delete": lambda client, _, key: client.tenant("prj_1").vms.delete("a", idempotency_key=key),
-    "act": lambda client, _, key: client.tenant("prj_1").vms.act("a", "reboot", idempotency_key=key),
+    "act": lambda client, _, key: client.tenant("prj_1").vms.reboot("a", idempotency_key=key),
     "upload": lambda client, path, key: client.tenant("prj_1").images.upload(path, "tiny", idempotency_key=key),
     "cancel": lambda client, _, key: client.tenant("prj_1").jobs.cancel("job_1", idempotency_key=key),
     "retry": lambda client, _, key: client.tenant("prj_1").jobs.retry("job_1", idempotency_key=key),
     "create_user": lambda client, _, key: client.common.users.create("a@example.org", "A", PASSWORD, idempotency_key=key),
-    "bind": lambda client, _, key: client.common.platform_role_bindings.create("usr_1", "viewer", idempotency_key=key),
+    "bind": lambda client, _, key: client.common.platform_role_bindings.create("viewer", user="usr_1", idempotency_key=key),
     "unbind": lambda client, _, key: client.common.platform_role_bindings.delete("rlb_1", idempotency_key=key),
     "disable": lambda client, _, key: client.common.users.disable("usr_1", idempotency_key=key),
-    "set_quota": lambda client, _, key: client.ops.set_quota("prj_1", {"vms": 1}, idempotency_key=key),
-    "change_quota": lambda client, _, key: client.ops.change_quota("prj_1", {"vms": None}, idempotency_key=key),
-    "set_organization_quota": lambda client, _, key: client.ops.set_organization_quota("org_1", {}, idempotency_key=key),
-    "change_organization_quota": lambda client, _, key: client.ops.change_organization_quota("org_1", {}, idempotency_key=key),
+    "set_quota": lambda client, _, key: client.ops.quota.update("prj_1", {"vms": 1}, idempotency_key=key),
+    "change_quota": lambda client, _, key: client.ops.quota.change("prj_1", {"vms": None}, idempotency_key=key),
+    "set_organization_quota": lambda client, _, key: client.ops.organization_quota.update("org_1", {}, idempotency_key=key),
+    "change_organization_quota": lambda client, _, key: client.ops.organization_quota.change("org_1", {}, idempotency_key=key),
 }
 
 
@@ -67,7 +68,7 @@ def test_a_mutation_has_one_key_however_often_it_is_sent(
 def test_a_key_outlives_the_token(platform: Platform, client: Client) -> None:
     platform.keys.clear()
     platform.tokens.clear()
-    client.tenant("prj_1").vms.create("a")
+    client.tenant("prj_1").vms.create("a", SPEC)
     refused, login, done = platform.keys
     assert login is None
     assert refused == done is not None
@@ -82,31 +83,31 @@ def test_reads_and_logins_have_no_key(platform: Platform, client: Client) -> Non
 def test_another_conflict_is_the_answer(platform: Platform, client: Client) -> None:
     platform.script = [problem(409, "name_taken", "Choose another name.")]
     with pytest.raises(ApiError, match="name_taken"):
-        client.tenant("prj_1").vms.create("a")
+        client.tenant("prj_1").vms.create("a", SPEC)
     assert platform.count("POST", VMS) == 1
 
 
 def test_a_request_that_stays_in_flight_is_told(platform: Platform, client: Client) -> None:
     platform.script = [in_flight() for _ in range(1000)]
     with pytest.raises(ApiError, match="idempotency_in_flight"):
-        client.tenant("prj_1").vms.create("a")
+        client.tenant("prj_1").vms.create("a", SPEC)
     assert platform.count("POST", VMS) > 3
 
 
 def test_many_are_made_by_one_request(platform: Platform, client: Client) -> None:
     platform.job_lines = ["entered"]
-    bulk = client.tenant("prj_1").vms.create_many("a", 5, {"vcpus": 1}, {"env": "prod"})
-    assert platform.bodies == [{"name": "a", "labels": {"env": "prod"}, "spec": {"vcpus": 1}, "count": 5}]
-    assert [(vm.name, vm.status) for vm in bulk.resources] == [(f"a-{number}", "creating") for number in range(1, 6)]
-    assert bulk.job == JobReference("job_1", "PENDING", f"{JOBS}/job_1")
+    bulk = client.tenant("prj_1").vms.create_many("a", 5, SPEC, labels={"env": "prod"})
+    assert platform.bodies == [{"name": "a", "labels": {"env": "prod"}, "spec": SPEC, "count": 5}]
+    assert [(vm.name, vm.status) for vm in bulk.items] == [(f"a-{number}", "creating") for number in range(1, 6)]
+    assert bulk.job == JobReference(id="job_1", state="PENDING", href=f"{JOBS}/job_1")
     assert platform.count("GET", f"{JOBS}/job_1") == 0
 
 
 def test_many_that_are_waited_for_are_answered_as_they_are_then(platform: Platform, client: Client) -> None:
     platform.names = ["earlier"]
     platform.job_lines = ["entered", "succeeded"]
-    bulk = client.tenant("prj_1").vms.create_many("a", 4, wait=True)
-    assert [(vm.name, vm.status) for vm in bulk.resources] == [(f"a-{number}", "active") for number in range(1, 5)]
+    bulk = client.tenant("prj_1").vms.create_many("a", 4, SPEC, wait=True)
+    assert [(vm.name, vm.status) for vm in bulk.items] == [(f"a-{number}", "active") for number in range(1, 5)]
     paths = [path for _, path, _ in platform.requests]
     assert paths[-4:] == [f"{JOBS}/job_1"] * 2 + [VMS] * 2
 
@@ -134,9 +135,9 @@ def test_a_job_tells_all_its_faults(platform: Platform, client: Client) -> None:
     platform.script = [JSONResponse({**platform.job(), **told})]
     job = client.tenant("prj_1").jobs.get("job_1")
     (found,) = job.errors
-    assert found == JobFault(found.at, "s", 1, "engine_down", "transient", "Wait.")
+    assert found == JobError(at=found.at, step="s", attempt=1, code="engine_down", fault_class="transient", message="Wait.")
     assert job.cancel_requested_at == found.at
-    assert (job.parent_id, job.links["self"]) == ("job_0", f"{JOBS}/job_1")
+    assert (job.parent_id, job.links.self) == ("job_0", f"{JOBS}/job_1")
 
 
 def test_a_dry_run_tells_what_would_be(platform: Platform, client: Client) -> None:
@@ -145,16 +146,19 @@ def test_a_dry_run_tells_what_would_be(platform: Platform, client: Client) -> No
     plan = {
         "dry_run": True, "status": 202, "created_count": 1, "created": [vm], "changed_count": 0, "changed": [],
         "jobs_count": 1, "jobs": [job], "quota": {"vms": {"used": 0, "after": 1, "limit": 10}},
+        "organization_quota": {},
     }  # fmt: skip
     platform.script = [JSONResponse(plan) for _ in range(5)]
     dry_run = client.tenant("prj_1").vms.dry_run
-    told = dry_run.create("a", {"vcpus": 1})
-    assert told.created == (PlannedResource("vm_a", "vm", "a", "hst_1", "h1", {"status": "creating"}),)
-    assert told.jobs == (PlannedJob("vm.create", "vm_a", ("define", "start")),)
-    assert told.quota == {"vms": QuotaEffect(0, 1, 10)}
+    told = dry_run.create("a", SPEC)
+    assert told.created == (
+        PlannedResource(id="vm_a", kind="vm", name="a", host_id="hst_1", host_name="h1", changes={"status": "creating"}),
+    )
+    assert told.jobs == (PlannedJob(workflow="vm.create", resource_id="vm_a", steps=("define", "start")),)
+    assert told.quota == {"vms": QuotaEffect(used=0, after=1, limit=10)}
     assert (told.status, told.created_count, told.changed, told.changed_count, told.jobs_count) == (202, 1, (), 0, 1)
 
-    assert [dry_run.create_many("a", 2), dry_run.update("a", name="b"), dry_run.delete("a"), dry_run.act("a", "stop")] == [
+    assert [dry_run.create_many("a", 2, SPEC), dry_run.update("a", name="b"), dry_run.delete("a"), dry_run.stop("a")] == [
         told
     ] * 4
     assert platform.requests[1:] == [

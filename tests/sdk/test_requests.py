@@ -7,7 +7,7 @@ import time
 import pytest
 from fastapi import Response
 from tests.sdk.conftest import QUICK
-from tests.sdk.platform import PASSWORD, PROJECT, Platform, problem, serving, unavailable
+from tests.sdk.platform import PASSWORD, PROJECT, SPEC, Platform, problem, serving, unavailable
 
 from groundplane.sdk import ApiError, Client, ConnectionFailedError, FieldError, Retries
 
@@ -18,7 +18,7 @@ def test_a_problem_is_an_error_with_all_that_it_says(platform: Platform, client:
     errors = [{"pointer": "/spec/vcpus", "detail": "at least 1"}]
     platform.script = [problem(422, "invalid_request", "Mend it.", errors=errors, context={"a": 1})]
     with pytest.raises(ApiError) as caught:
-        client.tenant("prj_1").vms.create("a", {"vcpus": 0})
+        client.tenant("prj_1").vms.create("a", {**SPEC, "vcpus": 0})
     error = caught.value
     assert (error.status, error.code, error.detail, error.request_id) == (422, "invalid_request", "Mend it.", "r-1")
     assert error.errors == (FieldError("/spec/vcpus", "at least 1"),)
@@ -78,7 +78,7 @@ def test_any_request_waits_for_a_platform_that_is_not_there_yet() -> None:
     late.start()
     try:
         with Client(f"http://127.0.0.1:{port}", "t", retries=QUICK) as client:
-            assert client.tenant("prj_1").vms.create("a").name == "a"
+            assert client.tenant("prj_1").vms.create("a", SPEC).name == "a"
     finally:
         done.set()
         late.join()
@@ -105,7 +105,7 @@ def test_a_create_whose_answer_was_lost_is_sent_again_with_the_same_key() -> Non
             Client(f"http://127.0.0.1:{listener.getsockname()[1]}", "t", retries=QUICK) as client,
             pytest.raises(ConnectionFailedError, match="POST"),
         ):
-            client.tenant("prj_1").vms.create("a", idempotency_key="mine")
+            client.tenant("prj_1").vms.create("a", SPEC, idempotency_key="mine")
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
     assert len(heard) > 3
@@ -116,12 +116,12 @@ def test_a_platform_that_stays_away_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     with Client(url, "t", retries=Retries(budget=0.2)) as client, pytest.raises(ConnectionFailedError, match=url):
-        client.common.me()
+        client.common.me.get()
 
 
 def test_an_expired_token_is_renewed_and_the_request_sent_again(platform: Platform, client: Client) -> None:
     platform.tokens.clear()
-    assert client.tenant("prj_1").vms.create("a").name == "a"
+    assert client.tenant("prj_1").vms.create("a", SPEC).name == "a"
     assert (platform.logins, platform.refreshes) == (1, 1)
     assert len(platform.bodies) == 1
 
@@ -129,7 +129,7 @@ def test_an_expired_token_is_renewed_and_the_request_sent_again(platform: Platfo
 def test_a_session_that_was_ended_is_begun_anew(platform: Platform, client: Client) -> None:
     platform.tokens.clear()
     platform.refresh_tokens.clear()
-    assert client.tenant("prj_1").vms.create("a").name == "a"
+    assert client.tenant("prj_1").vms.create("a", SPEC).name == "a"
     assert (platform.logins, platform.refreshes) == (2, 0)
 
 
@@ -182,12 +182,12 @@ def test_a_wrong_password_is_told_and_not_remembered(platform: Platform, client:
 
 
 def test_the_password_is_in_no_text_about_the_client(client: Client) -> None:
-    assert PASSWORD not in repr(vars(client._session))
+    assert PASSWORD not in repr(vars(client.session.conversation))
 
 
 def test_a_list_goes_through_all_pages_as_it_is_taken(platform: Platform, client: Client) -> None:
     platform.names = [f"n{number}" for number in range(8)]
-    found = client.tenant("prj_1").vms.list(labels={"env": "prod", "tier": "web"}, status="active")
+    found = client.tenant("prj_1").vms.list(label={"env": "prod", "tier": "web"}, status="active")
     assert platform.count("GET", VMS) == 0
     assert next(found).name == "n0"
     assert platform.count("GET", VMS) == 1
@@ -206,5 +206,5 @@ def test_a_reference_stays_one_part_of_the_path(platform: Platform, client: Clie
 def test_only_what_is_said_is_changed(platform: Platform, client: Client) -> None:
     vms = client.tenant("prj_1").vms
     vms.update("a", labels={})
-    vms.update("a", name="b", spec={"vcpus": 2})
-    assert platform.bodies == [{"labels": {}}, {"name": "b", "spec": {"vcpus": 2}}]
+    vms.update("a", name="b", spec={"power": "stopped"})
+    assert platform.bodies == [{"labels": {}}, {"name": "b", "spec": {"power": "stopped"}}]

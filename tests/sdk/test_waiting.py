@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.sdk.conftest import QUICK
-from tests.sdk.platform import PROJECT, Platform, problem, serving, unavailable
+from tests.sdk.platform import PROJECT, SPEC, Platform, problem, serving, unavailable
 
 from groundplane.sdk import ApiError, Client, JobFailedError, JobStep, WaitTimeoutError
 
@@ -17,8 +17,8 @@ JOB = f"{PROJECT}/jobs/job_1"
 def test_a_create_that_is_waited_for_answers_the_resource_as_it_is_then(platform: Platform, client: Client) -> None:
     platform.job_lines = ["entered", "asked", "reported", "succeeded"]
     told: list[JobStep] = []
-    vm = client.tenant("prj_1").vms.create("a", {"vcpus": 1}, {"env": "prod"}, wait=True, on_step=told.append)
-    assert platform.bodies == [{"name": "a", "labels": {"env": "prod"}, "spec": {"vcpus": 1}}]
+    vm = client.tenant("prj_1").vms.create("a", SPEC, labels={"env": "prod"}, wait=True, on_step=told.append)
+    assert platform.bodies == [{"name": "a", "labels": {"env": "prod"}, "spec": SPEC}]
     assert [step.what for step in told] == platform.job_lines
     assert vm.job is None
     assert platform.requests[-1][:2] == ("GET", f"{PROJECT}/vms/vm_a")
@@ -30,14 +30,14 @@ def test_a_failed_job_raises_its_own_sentence(platform: Platform, client: Client
     platform.job_lines = ["entered", "failed"]
     platform.job_error = {"code": "pool_full", "fault_class": "permanent", "message": "The pool is full. Delete something."}
     with pytest.raises(JobFailedError, match=r"^The pool is full\. Delete something\.$") as caught:
-        client.tenant("prj_1").vms.create("a", wait=True)
+        client.tenant("prj_1").vms.create("a", SPEC, wait=True)
     assert caught.value.code == "pool_full"
     assert caught.value.job.steps[-1].what == "failed"
 
 
 def test_without_waiting_the_job_is_named(platform: Platform, client: Client) -> None:
     platform.job_lines = ["entered"]
-    vm = client.tenant("prj_1").vms.create("a")
+    vm = client.tenant("prj_1").vms.create("a", SPEC)
     assert vm.job is not None
     assert vm.job.id == "job_1"
     assert platform.count("GET", JOB) == 0
@@ -94,7 +94,7 @@ def image(tmp_path: Path) -> Path:
 
 def test_an_upload_streams_the_file_and_tells_its_progress(platform: Platform, client: Client, image: Path) -> None:
     told: list[tuple[int, int]] = []
-    client.tenant("prj_1").images.upload(image, "tiny", {"os": "linux"}, progress=lambda *now: told.append(now))
+    client.tenant("prj_1").images.upload(image, "tiny", labels={"os": "linux"}, progress=lambda *now: told.append(now))
     assert platform.uploaded == image.read_bytes()
     assert platform.requests[-1][2] == {"name": "tiny", "labels": "os=linux"}
     assert platform.bodies[-1]["content-length"] == "2560000"
@@ -119,7 +119,7 @@ def test_a_console_is_read_from_an_offset(platform: Platform, client: Client) ->
     platform.console = [b"booting\n", b"\xff\x00 done\n"]
     vms = client.tenant("prj_1").vms
     assert vms.console_log("a") == b"booting\n\xff\x00 done\n"
-    assert vms.console_log("a", 8, limit=2) == b"\xff\x00"
+    assert vms.console_log("a", offset=8, limit=2) == b"\xff\x00"
 
 
 def _followed(pieces: Iterator[bytes], platform: Platform, more: list[bytes]) -> bytes:

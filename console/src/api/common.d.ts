@@ -515,7 +515,7 @@ export interface paths {
          * Me
          * @description Who you are, and what you are bound to.
          */
-        get: operations["session_read"];
+        get: operations["me_read"];
         put?: never;
         post?: never;
         delete?: never;
@@ -687,13 +687,13 @@ export interface paths {
          * List Of Members
          * @description List a group's members.
          */
-        get: operations["group_member_list_read"];
+        get: operations["group_member_list"];
         put?: never;
         /**
          * Add
          * @description Put a user into a group.
          */
-        post: operations["group_member_create_update"];
+        post: operations["group_member_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -714,7 +714,7 @@ export interface paths {
          * Remove
          * @description Take a user out of a group.
          */
-        delete: operations["group_member_delete_update"];
+        delete: operations["group_member_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -4540,7 +4540,7 @@ export interface operations {
             };
         };
     };
-    session_read: {
+    me_read: {
         parameters: {
             query?: never;
             header?: never;
@@ -5045,7 +5045,7 @@ export interface operations {
             };
         };
     };
-    group_member_list_read: {
+    group_member_list: {
         parameters: {
             query?: {
                 /** @description How many at most. */
@@ -5095,7 +5095,7 @@ export interface operations {
             };
         };
     };
-    group_member_create_update: {
+    group_member_create: {
         parameters: {
             query?: {
                 /** @description Only say what would be done: what is made and changed, the jobs, the effect on quota. */
@@ -5155,7 +5155,7 @@ export interface operations {
             };
         };
     };
-    group_member_delete_update: {
+    group_member_delete: {
         parameters: {
             query?: {
                 /** @description Only say what would be done: what is made and changed, the jobs, the effect on quota. */

@@ -1647,6 +1647,12 @@ export interface components {
          * @description A fault that the job met, in its order.
          */
         JobError: {
+            /** Code */
+            code: string;
+            /** Fault Class */
+            fault_class: string;
+            /** Message */
+            message: string;
             /**
              * At
              * Format: date-time
@@ -1656,12 +1662,6 @@ export interface components {
             step: string;
             /** Attempt */
             attempt: number;
-            /** Code */
-            code: string;
-            /** Fault Class */
-            fault_class: string;
-            /** Message */
-            message: string;
         };
         /**
          * JobEvent
@@ -1705,6 +1705,18 @@ export interface components {
             organization_id: string | null;
             /** Project Id */
             project_id: string | null;
+        };
+        /**
+         * JobFault
+         * @description What went wrong: a stable code, whether another try may mend it (transient or permanent), and a sentence to act on.
+         */
+        JobFault: {
+            /** Code */
+            code: string;
+            /** Fault Class */
+            fault_class: string;
+            /** Message */
+            message: string;
         };
         /**
          * JobFiguresView
@@ -1852,13 +1864,8 @@ export interface components {
             step: string;
             /** Attempt */
             attempt: number;
-            /**
-             * Error
-             * @description code, fault_class and message of the last fault.
-             */
-            error: {
-                [key: string]: unknown;
-            } | null;
+            /** @description The last fault. */
+            error: components["schemas"]["JobFault"] | null;
             /** Reason */
             reason: string;
             /** Requested By */

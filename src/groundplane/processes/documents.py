@@ -1,6 +1,7 @@
 """`groundplane openapi`: what is generated from the code and committed.
 
-The three public OpenAPI documents, the reference made of them (docs/reference), and the table of the command line.
+The three public OpenAPI documents, the reference made of them (docs/reference), the table of the command line, and the typed
+part of the SDK.
 """
 
 import json
@@ -19,6 +20,7 @@ from groundplane.kernel.settings import Settings
 from groundplane.processes.api import NAMESPACES, routers
 from groundplane.processes.catalog import KINDS
 from groundplane.processes.reference import differing, pages, write
+from groundplane.sdk.making import SDK, make_modules
 
 DOCUMENTS = Path(__file__).parents[3] / "docs"
 
@@ -43,7 +45,7 @@ def write_documents(*, check: bool) -> list[str]:
     made |= {f"reference/{name}": text for name, text in pages(told).items()}
     made["reference/cli.md"] = write_reference(table)
     different = []
-    for folder, texts in ((DOCUMENTS, made), (COMMAND_TABLE.parent, {COMMAND_TABLE.name: table})):
+    for folder, texts in ((DOCUMENTS, made), (COMMAND_TABLE.parent, {COMMAND_TABLE.name: table}), (SDK, make_modules(told))):
         different += [f"{folder.name}/{name}" for name in differing(folder, texts)]
         if not check:
             write(folder, texts)

@@ -18,7 +18,7 @@ RUNNING = {
     "agent": "Run the agent of a cluster.",
     "keys": "The keys that sign access tokens.",
     "secrets": "Stored secrets and the keys that seal them.",
-    "openapi": "Write what is made of the code: OpenAPI documents, command table, reference.",
+    "openapi": "Write what is made of the code: OpenAPI documents, SDK, command table, reference.",
 }
 """The commands of `groundplane.processes.commands`, each with its sentence."""
 

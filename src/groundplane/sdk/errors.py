@@ -1,12 +1,12 @@
 """What calls of the platform can end in. An `ApiError` is the problem (RFC 9457) that the platform answered with."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 if TYPE_CHECKING:
+    from groundplane.sdk.calls import Answer
     from groundplane.sdk.records import Job
 
 
@@ -27,6 +27,10 @@ class ConnectionFailedError(ClientError):
 
     Whether a mutation was done is not known. Make such a call with an `idempotency_key` of your own, and you can make it again.
     """
+
+
+class UnexpectedAnswerError(ClientError):
+    """The platform's answer is not of the shape that its description promises: this SDK is of another version."""
 
 
 class ApiError(ClientError):
@@ -51,13 +55,13 @@ class ApiError(ClientError):
         super().__init__(self._sentence())
 
     @classmethod
-    def from_response(cls, response: httpx.Response) -> "ApiError":
-        """The problem of a response that was read; whatever stands between us and the platform may answer otherwise."""
-        request_id = response.headers.get("x-request-id")
+    def from_answer(cls, answer: "Answer") -> "ApiError":
+        """The problem of an answer; whatever stands between us and the platform may answer otherwise."""
+        request_id = answer.headers.get("x-request-id")
         try:
-            body = response.json()
+            body = json.loads(answer.content)
             return cls(
-                response.status_code,
+                answer.status,
                 str(body["code"]),
                 str(body["detail"]),
                 errors=[FieldError(str(each["pointer"]), str(each["detail"])) for each in body.get("errors") or ()],
@@ -65,11 +69,8 @@ class ApiError(ClientError):
                 context=body.get("context"),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
-            code = f"http_{response.status_code}"
-            detail = (
-                f"{response.request.url} answered {response.status_code} {response.reason_phrase}, not as the platform does."
-            )
-            return cls(response.status_code, code, detail.strip(), request_id=request_id)
+            detail = f"{answer.url} answered {answer.status} {answer.reason}".strip() + ", not as the platform does."
+            return cls(answer.status, f"http_{answer.status}", detail, request_id=request_id)
 
     def _sentence(self) -> str:
         fields = "".join(f"\n  {each.pointer}: {each.detail}" for each in self.errors)

@@ -2,10 +2,13 @@
 
 import random
 from dataclasses import dataclass
-
-import httpx
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from groundplane.sdk.errors import ApiError
+
+if TYPE_CHECKING:
+    from groundplane.sdk.calls import Answer
 
 IN_FLIGHT = "idempotency_in_flight"
 """The code of the answer to a repetition whose first request is still at work."""
@@ -24,21 +27,22 @@ class Retries:
 
     def pause_after_error(self, *, attempt: int, elapsed: float) -> float | None:
         """Seconds until the next try, `attempt` being the number of those made; None when it is not worth one."""
-        return self._within(self._backoff(attempt), elapsed)
+        return self._within(self.backoff(attempt), elapsed)
 
-    def pause_after_response(self, response: httpx.Response, *, attempt: int, elapsed: float) -> float | None:
-        """Seconds until the next try; None when the response is the answer.
+    def pause_after_answer(self, answer: "Answer", *, attempt: int, elapsed: float) -> float | None:
+        """Seconds until the next try; None when it is the answer.
 
         Worth another are 503 with Retry-After, and a mutation that is at work already: its answer is yet to come.
         """
-        if response.status_code == httpx.codes.CONFLICT and ApiError.from_response(response).code == IN_FLIGHT:
-            return self._within(self._backoff(attempt), elapsed)
-        told = response.headers.get("retry-after", "")
-        if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or not told.isdecimal():
+        if answer.status == HTTPStatus.CONFLICT and ApiError.from_answer(answer).code == IN_FLIGHT:
+            return self._within(self.backoff(attempt), elapsed)
+        told = answer.headers.get("retry-after", "")
+        if answer.status != HTTPStatus.SERVICE_UNAVAILABLE or not told.isdecimal():
             return None
-        return self._within(max(float(told), self._backoff(attempt)), elapsed)
+        return self._within(max(float(told), self.backoff(attempt)), elapsed)
 
-    def _backoff(self, attempt: int) -> float:
+    def backoff(self, attempt: int) -> float:
+        """Seconds to wait after so many tries, whatever they have taken."""
         longest = min(self.most, self.first * 2.0 ** min(attempt - 1, 30))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreads clients, keeps no secret
 

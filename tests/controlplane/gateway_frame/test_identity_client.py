@@ -14,43 +14,43 @@ async def test_an_owner_runs_an_organization_by_the_sdk(server: str, make_user: 
 
     def run() -> None:
         with Client(server, _token(owner.headers)) as client, Client(server, _token(friend.headers)) as theirs:
-            common, here = client.common, tenant.organization
+            here = client.organization(tenant.organization)
             suffix = new_id().hex[-8:]
-            role = common.roles(here).create(f"deployer_{suffix}", ["compute.vm.*"], "It deploys.")
-            role = common.roles(here).update(role.id, ["compute.vm.read"])
-            assert role in list(common.roles(here).list())
-            group = common.groups(here).create(f"developers-{suffix}")
-            member = common.groups(here).add(group.id, friend.user.email)
-            assert list(common.groups(here).members(group.id)) == [member]
+            role = here.roles.create(f"deployer_{suffix}", ["compute.vm.*"], description="It deploys.")
+            role = here.roles.update(role.id, permissions=["compute.vm.read"])
+            assert role in list(here.roles.list())
+            group = here.groups.create(f"developers-{suffix}")
+            member = here.group_members.create(group.id, friend.user.email)
+            assert list(here.group_members.list(group.id)) == [member]
             until = datetime(2099, 1, 1, tzinfo=UTC)
-            binding = common.role_bindings(here).create_for_group(group.name, role.name, tenant.project, expires_at=until)
+            binding = here.role_bindings.create(role.name, group=group.name, project_id=tenant.project, expires_at=until)
             assert (binding.group_id, binding.role, binding.expires_at) == (group.id, role.name, until)
 
-            said = theirs.common.check("compute.vm.read", project_id=tenant.project)
+            said = theirs.common.access.check("compute.vm.read", project_id=tenant.project)
             assert said.allowed
             assert said.through is not None
-            assert said.through["group_name"] == group.name
-            said = common.check("compute.vm.create", project_id=tenant.project, subject=friend.user.email)
+            assert said.through.group_name == group.name
+            said = client.common.access.check("compute.vm.create", project_id=tenant.project, subject=friend.user.email)
             assert (said.allowed, said.code) == (False, "forbidden")
 
-            common.role_bindings(here).delete(binding.id)
-            common.groups(here).remove(group.id, member.user_id)
-            assert common.groups(here).delete(group.id) == group
-            assert common.roles(here).delete(role.id) == role
+            here.role_bindings.delete(binding.id)
+            here.group_members.delete(group.id, member.user_id)
+            assert here.groups.delete(group.id) == group
+            assert here.roles.delete(role.id) == role
 
-            account = common.service_accounts(here).create(f"ci-{suffix}", project_id=tenant.project)
-            common.role_bindings(here).create_for_service_account(account.id, "viewer", tenant.project)
-            assert common.service_accounts(here).disable(account.id).disabled_at is not None
-            assert common.service_accounts(here).enable(account.id) in list(common.service_accounts(here).list())
-            assert common.service_accounts(here).delete(account.id) == account
+            account = here.service_accounts.create(f"ci-{suffix}", project_id=tenant.project)
+            here.role_bindings.create("viewer", service_account=account.id, project_id=tenant.project)
+            assert here.service_accounts.disable(account.id).disabled_at is not None
+            assert here.service_accounts.enable(account.id) in list(here.service_accounts.list())
+            assert here.service_accounts.delete(account.id) == account
 
-            invitation = common.invitations(here).create(friend.user.email, "viewer", days=1)
+            invitation = here.invitations.create(friend.user.email, "viewer", expires_in_days=1)
             assert invitation.token is not None
             assert invitation.token not in repr(invitation)
-            assert theirs.common.accept(invitation.token).status == "accepted"
-            other = common.invitations(here).create(friend.user.email, "project_admin")
-            assert common.invitations(here).revoke(other.id).status == "revoked"
-            assert {each.id for each in common.invitations(here).list()} >= {invitation.id, other.id}
+            assert theirs.common.invitations.accept(invitation.token).status == "accepted"
+            other = here.invitations.create(friend.user.email, "project_admin")
+            assert here.invitations.delete(other.id).status == "revoked"
+            assert {each.id for each in here.invitations.list()} >= {invitation.id, other.id}
 
     await asyncio.to_thread(run)
 

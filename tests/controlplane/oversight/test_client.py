@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import uvicorn
@@ -16,7 +16,8 @@ from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.identity import bind, create_user
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
-from groundplane.sdk import ApiError, Client, JobFailedError, Usage
+from groundplane.sdk import ApiError, Client, JobFailedError
+from groundplane.sdk.records import QuotaDimension
 
 EMAIL, PASSWORD = "root@example.org", "correct horse battery"
 Answer = TypeVar("Answer")
@@ -55,13 +56,13 @@ async def taken(make: Callable[[], Iterator[Answer]]) -> list[Answer]:
 async def test_secrets_are_written_and_revealed(client: Client, api: Api) -> None:
     secrets = client.tenant(PROJECT.public_id(api.cloud.project_id)).secrets
     made = await asyncio.to_thread(secrets.create, "db", {"value": "one"})
-    assert made.spec == {"version": 1}
+    assert made.spec.version == 1
     await asyncio.to_thread(secrets.update, "db", spec={"value": "two"})
-    assert await asyncio.to_thread(secrets.reveal, "db") == "two"
-    assert await asyncio.to_thread(secrets.reveal, "db", 1) == "one"
+    assert (await asyncio.to_thread(secrets.reveal, "db")).value == "two"
+    assert (await asyncio.to_thread(lambda: secrets.reveal("db", version=1))).value == "one"
     kept = await asyncio.to_thread(secrets.versions, "db")
     assert [(each.version, each.current) for each in kept] == [(1, False), (2, True)]
-    assert await asyncio.to_thread(secrets.destroy, "db", 1) == [kept[1]]
+    assert await asyncio.to_thread(secrets.destroy, "db", 1) == (kept[1],)
 
 
 async def carried_out(api: Api, task: "asyncio.Task[Answer]") -> Answer:
@@ -74,20 +75,19 @@ async def carried_out(api: Api, task: "asyncio.Task[Answer]") -> Answer:
 
 
 async def test_a_tenant_from_nothing_to_a_network_and_back(api: Api, client: Client) -> None:
-    organization = await asyncio.to_thread(client.common.organizations.create, "acme", labels={"tier": "gold"})
-    projects = client.common.projects(organization.id)
-    project = await asyncio.to_thread(projects.create, "web", {"description": "the web"})
+    organization = await asyncio.to_thread(lambda: client.common.organizations.create("acme", labels={"tier": "gold"}))
+    projects = client.organization(organization.id).projects
+    project = await asyncio.to_thread(lambda: projects.create("web", spec={"description": "the web"}))
     assert [each.id for each in await taken(lambda: projects.list(name="web"))] == [project.id]
     assert organization.id in {
-        each.id for each in await taken(lambda: client.common.organizations.list(labels={"tier": "gold"}))
+        each.id for each in await taken(lambda: client.common.organizations.list(label={"tier": "gold"}))
     }
 
     await asyncio.to_thread(client.common.users.create, "dev@example.org", "Dev", "a long enough word")
-    binding = await asyncio.to_thread(
-        client.common.role_bindings(organization.id).create, "dev@example.org", "viewer", project.id
-    )
+    bindings = client.organization(organization.id).role_bindings
+    binding = await asyncio.to_thread(lambda: bindings.create("viewer", user="dev@example.org", project_id=project.id))
     assert binding.project_id == project.id
-    assert (await taken(client.common.role_bindings(organization.id).list)) == [binding]
+    assert (await taken(bindings.list)) == [binding]
 
     networks = client.tenant(project.id).networks
     made = await asyncio.to_thread(networks.create, "lan")
@@ -140,7 +140,7 @@ async def test_what_is_tried_is_told_and_not_done(api: Api, client: Client) -> N
     with pytest.raises(ApiError, match="name_taken"):
         await asyncio.to_thread(dry_run.create_many, "lan", 3)
     vm = await boot_machine(api.cloud)
-    stop = await asyncio.to_thread(tenant.vms.dry_run.act, VM.public_id(vm.id), "stop")
+    stop = await asyncio.to_thread(tenant.vms.dry_run.stop, VM.public_id(vm.id))
     assert [planned.name for planned in stop.changed] == [vm.name]
 
 
@@ -150,14 +150,14 @@ async def test_many_are_made_and_waited_for(api: Api, client: Client) -> None:
         asyncio.to_thread(lambda: tenant.networks.create_many("lan", 3, labels={"a": "b"}, wait=True, timeout=10))
     )
     bulk = await carried_out(api, making)
-    assert [(each.name, each.status, each.labels) for each in bulk.resources] == [
+    assert [(each.name, each.status, each.labels) for each in bulk.items] == [
         (f"lan-{number}", "active", {"a": "b"}) for number in (1, 2, 3)
     ]
     assert bulk.job is not None
     parent = await asyncio.to_thread(tenant.jobs.get, bulk.job.id)
-    assert (parent.verb, parent.state, parent.parent_id, parent.links["resource"]) == ("bulk", "SUCCEEDED", None, None)
+    assert (parent.verb, parent.state, parent.parent_id, parent.links.resource) == ("bulk", "SUCCEEDED", None, None)
     children = await taken(lambda: tenant.jobs.list(parent=parent.id, state="SUCCEEDED"))
-    assert {child.resource_id for child in children} == {each.id for each in bulk.resources}
+    assert {child.resource_id for child in children} == {each.id for each in bulk.items}
     assert {(child.verb, child.parent_id) for child in children} == {("create", parent.id)}
 
 
@@ -198,33 +198,34 @@ async def test_what_is_seen_of_the_whole(api: Api, client: Client) -> None:
     tenant = client.tenant(PROJECT.public_id(api.cloud.project_id))
     api.cloud.engine.outside_destroy(vm.id)
     await api.cloud.sees("vm", vm.id)
-    (drift,) = await taken(tenant.drift)
+    (drift,) = await taken(tenant.drift.list)
     assert (drift.resource_id, drift.resolved_at) == (VM.public_id(vm.id), None)
     assert drift.fields["power"] == {"wanted": "running", "observed": "stopped"}
-    assert await taken(lambda: client.ops.drift(open_only=True)) == [drift]
+    assert await taken(lambda: client.ops.drift.list(open_only=True)) == [drift]
 
-    assert (await asyncio.to_thread(tenant.quota))["vms"] == Usage(1, 10_000)
-    limits = await asyncio.to_thread(client.ops.set_quota, tenant.project_id, {"vms": 1})
-    assert limits["vms"] == Usage(1, 1)
-    (event,) = await taken(tenant.audit_events)
+    assert (await asyncio.to_thread(tenant.quota.get)).dimensions["vms"] == QuotaDimension(used=1, limit=10_000, own=False)
+    limits = await asyncio.to_thread(client.ops.quota.update, tenant.project_id, {"vms": 1})
+    assert limits.dimensions["vms"] == QuotaDimension(used=1, limit=1, own=True)
+    (event,) = await taken(tenant.audit_events.list)
     assert (event.action, event.organization_id) == (
         "resources.quota.update",
         ORGANIZATION.public_id(api.cloud.organization_id),
     )
-    assert event in await taken(client.ops.audit_events)
+    assert event in await taken(client.ops.audit_events.list)
 
     await api.cloud.heartbeat(reachable=False)
     await api.cloud.incidents()
-    assert "host_unreachable" in {incident.code for incident in await taken(client.ops.incidents)}
-    (health,) = await taken(client.ops.hosts_health)
+    assert "host_unreachable" in {incident.code for incident in await taken(client.ops.incidents.list)}
+    (health,) = await taken(client.ops.hosts_health.list)
     assert health.facts is not None
     assert health.facts["reachable"] is False
 
 
 async def test_a_refusal_names_the_field(client: Client, api: Api) -> None:
+    wrong: Any = {"colour": "red"}
     tenant = client.tenant(PROJECT.public_id(api.cloud.project_id))
     with pytest.raises(ApiError) as caught:
-        await asyncio.to_thread(tenant.networks.create, "lan", {"colour": "red"})
+        await asyncio.to_thread(lambda: tenant.networks.create("lan", spec=wrong))
     assert (caught.value.status, caught.value.code) == (422, "invalid_request")
     assert [each.pointer for each in caught.value.errors] == ["/spec/colour"]
     assert caught.value.request_id
@@ -233,16 +234,16 @@ async def test_a_refusal_names_the_field(client: Client, api: Api) -> None:
 async def test_an_operator_slows_a_tenant_and_lets_it_go_again(api: Api, client: Client) -> None:
     rules, expires_at = client.ops.traffic_rules, datetime.now(UTC) + timedelta(hours=1)
     made = await asyncio.to_thread(
-        lambda: rules.create("concurrency", limit=1, kind="network", organization="it", reason="Busy.", expires_at=expires_at)
+        lambda: rules.create("concurrency", "Busy.", expires_at, limit=1, kind="network", organization="it")
     )
-    assert (made.action, made.limit, made.kind, made.verbs) == ("concurrency", 1, "network", ["create", "update"])
+    assert (made.action, made.limit, made.kind, made.verbs) == ("concurrency", 1, "network", ("create", "update"))
     networks = client.tenant(PROJECT.public_id(api.cloud.project_id)).networks
     await asyncio.to_thread(networks.create, "first")
     second = await asyncio.to_thread(networks.create, "second")
     assert second.job is not None
     job = await asyncio.to_thread(client.ops.jobs.get, second.job.id)
     assert job.held is not None
-    assert (job.state, job.held["rule_id"], job.held["reason"]) == ("PENDING", made.id, "Busy.")
+    assert (job.state, job.held.rule_id, job.held.reason) == ("PENDING", made.id, "Busy.")
     assert [each.held_jobs for each in await taken(rules.list)] == [1]
 
     changed = await asyncio.to_thread(lambda: rules.update(made.id, limit=2, reason="Less busy."))

@@ -153,15 +153,20 @@ class JobLinks(View):
     children: str | None
 
 
-class JobError(View):
+class JobFault(View):
+    """What went wrong: a stable code, whether another try may mend it (transient or permanent), and a sentence to act on."""
+
+    code: str
+    fault_class: str
+    message: str
+
+
+class JobError(JobFault):
     """A fault that the job met, in its order."""
 
     at: datetime
     step: str
     attempt: int
-    code: str
-    fault_class: str
-    message: str
 
 
 class JobHold(View):
@@ -186,7 +191,7 @@ class JobView(View):
     resource_kind: str
     step: str
     attempt: int
-    error: dict[str, Any] | None = Field(description="code, fault_class and message of the last fault.")
+    error: JobFault | None = Field(description="The last fault.")
     reason: str
     requested_by: str | None
     trace_id: str

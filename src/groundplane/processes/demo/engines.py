@@ -13,7 +13,7 @@ from groundplane.kernel.ids import parse_id
 from groundplane.processes import proof
 from groundplane.processes.layout import Endpoints, Layout
 from groundplane.processes.plug import plug
-from groundplane.sdk import Resource
+from groundplane.sdk.records import Port
 
 Ssh = Callable[[Path, str, str], str]
 MTU = 1442
@@ -30,7 +30,7 @@ class Backstage(Protocol):
     def how_destroyed(self, vm_id: UUID) -> str:
         """What was just done, for people."""
 
-    def plugged(self, port: Resource, *, prefix: int) -> contextlib.AbstractContextManager[Ssh | None]:
+    def plugged(self, port: Port, *, prefix: int) -> contextlib.AbstractContextManager[Ssh | None]:
         """Stand on a port; what it gives runs a command on a guest by SSH."""
 
     def left(self, ids: Collection[UUID]) -> Mapping[str, Sequence[str]]:
@@ -59,15 +59,13 @@ class Local:
         return shlex.join(self._virsh(vm_id))
 
     @contextlib.contextmanager
-    def plugged(self, port: Resource, *, prefix: int) -> Iterator[Ssh | None]:
+    def plugged(self, port: Port, *, prefix: int) -> Iterator[Ssh | None]:
         """A namespace on the same network."""
         port_id = parse_id("prt", port.id)
         if port_id is None:
             raise LookupError(port.id)
         spec = port.spec
-        with plug(
-            self._endpoints, port_id=port_id, mac=spec["mac"], address=spec["address"], prefix=prefix, mtu=MTU
-        ) as plugged:
+        with plug(self._endpoints, port_id=port_id, mac=spec.mac, address=spec.address, prefix=prefix, mtu=MTU) as plugged:
 
             def ssh(key: Path, address: str, command: str) -> str:
                 options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
@@ -106,7 +104,7 @@ class Simulated:
         return f"the simulated host destroyed {vm_id}"
 
     @contextlib.contextmanager
-    def plugged(self, port: Resource, *, prefix: int) -> Iterator[Ssh | None]:
+    def plugged(self, port: Port, *, prefix: int) -> Iterator[Ssh | None]:
         """There is no network to stand on."""
         del port, prefix
         yield None

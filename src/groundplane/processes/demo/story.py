@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,13 +22,17 @@ from groundplane.processes.demo.engines import Backstage, backstage
 from groundplane.processes.demo.screen import Screen
 from groundplane.processes.layout import DEFAULT_PORT, Endpoints, Installation, Layout, data_directory, free_port, port_is_free
 from groundplane.processes.migrate import Credentials
-from groundplane.sdk import Client, ClientError, Drift, JobStep, Resource, Tenant
+from groundplane.sdk import Client, ClientError, JobStep, Resource, Tenant
+from groundplane.sdk.records import Drift
 
 NAME, SIMULATED_NAME = "demo", "demo-simulated"
 SUBNET = "10.77.0.0/24"
 BOOT_SECONDS = 90.0
 HEAL_SECONDS = 60.0
 REPOSITORY = Path(__file__).parents[4]
+
+
+Made = TypeVar("Made", bound=Resource)
 
 
 class DemoFailedError(Exception):
@@ -156,9 +160,9 @@ def gather(screen: Screen, layout: Layout, endpoints: Endpoints) -> Cast:
     with Client(endpoints.api) as admin:
         admin.login(told.email, told.password)
         organization = admin.common.organizations.create(f"acme-{run}").id
-        project = admin.common.projects(organization).create("shop").id
+        project = admin.organization(organization).projects.create("shop").id
         user = admin.common.users.create(email=email, name="Ann", password=password)
-        admin.common.role_bindings(organization).create(user.id, "owner")
+        admin.organization(organization).role_bindings.create("owner", user=user.id)
     screen.say(f"the administrator made organization acme-{run}, project shop, and {email} as its owner")
     client = Client(endpoints.api)
     client.login(email, password)
@@ -181,7 +185,7 @@ def furnish(screen: Screen, cast: Cast, image: Path, key: Path) -> None:
     tenant = cast.tenant
     uploaded = tenant.images.upload(image, name="tiny")
     note(cast, uploaded)
-    screen.proof(f"image tiny uploaded and checked: {uploaded.spec['format']}, {uploaded.spec['size_bytes'] >> 20} MiB")
+    screen.proof(f"image tiny uploaded and checked: {uploaded.spec.format}, {uploaded.spec.size_bytes >> 20} MiB")
     note(cast, make(screen, tenant.networks.create, "lan"))
     note(cast, make(screen, tenant.subnets.create, "lan-a", spec={"network": "lan", "cidr": SUBNET}))
     rules = [
@@ -194,7 +198,7 @@ def furnish(screen: Screen, cast: Cast, image: Path, key: Path) -> None:
     screen.proof("network lan with DHCP on " + SUBNET + ", security group ssh, SSH key ann")
 
 
-def make(screen: Screen, create: Callable[..., Resource], name: str, **body: Any) -> Resource:
+def make(screen: Screen, create: Callable[..., Made], name: str, **body: Any) -> Made:
     """Create and wait, showing the job's steps."""
     return create(name, wait=True, on_step=lambda line: screen.step(told(line)), **body)
 
@@ -229,11 +233,11 @@ def create_machine(screen: Screen, cast: Cast, stage: Backstage) -> tuple[str, s
     began = time.monotonic()
     vm = make(screen, cast.tenant.vms.create, "web", spec=spec)
     note(cast, vm)
-    note(cast, cast.tenant.volumes.get(vm.spec["disks"][0]["volume"]))
-    port = cast.tenant.ports.get(vm.spec["nics"][0]["port"])
+    note(cast, cast.tenant.volumes.get(vm.spec.disks[0].volume))
+    port = cast.tenant.ports.get(vm.spec.nics[0].port)
     note(cast, port)
-    address = port.spec["address"]
-    screen.proof(f"machine web is {vm.observed['power']} after {time.monotonic() - began:.2f} s; promised address {address}")
+    address = port.spec.address
+    screen.proof(f"machine web is {vm.observed.power} after {time.monotonic() - began:.2f} s; promised address {address}")
     if not stage.real:
         screen.say("the guest is simulated: it has no console of its own, no login and no disk")
         return vm.id, address
@@ -272,8 +276,8 @@ def log_in_and_reboot(screen: Screen, cast: Cast, stage: Backstage, *, key: Path
             check(name == "web", f"the login answered {name!r}")
             screen.proof(f"ssh root@{address} from a port on the same network: this is {name}")
         screen.say("reboot, through the API")
-        again = cast.tenant.vms.act(vm, "reboot", wait=True, on_step=lambda line: screen.step(told(line)))
-        check(again.spec["reboots"] == 1, "the reboot is not counted")
+        again = cast.tenant.vms.reboot(vm, wait=True, on_step=lambda line: screen.step(told(line)))
+        check(again.spec.reboots == 1, "the reboot is not counted")
         if ssh is not None:
             console = follow_console(screen, cast, vm, boots=2)
             check("boots=2" in console, "the guest does not count a second boot")
@@ -319,7 +323,7 @@ def break_and_heal(screen: Screen, cast: Cast, stage: Backstage, *, key: Path, v
     for line in job.steps:
         screen.step(told(line))
     machine = cast.tenant.vms.get(vm)
-    check(job.state == "SUCCEEDED" and machine.observed["power"] == "running", "the machine does not run again")
+    check(job.state == "SUCCEEDED" and machine.observed.power == "running", "the machine does not run again")
     screen.proof(f"corrected by job {job.id} after {time.monotonic() - began:.2f} s: the machine runs again")
     if stage.real:
         console = follow_console(screen, cast, vm, boots=3)
@@ -331,7 +335,7 @@ def break_and_heal(screen: Screen, cast: Cast, stage: Backstage, *, key: Path, v
 
 def find_drift(cast: Cast, vm: str, *, resolved: bool = False) -> Drift | None:
     """The project's drift of this machine, once it is there (and resolved)."""
-    for drift in cast.tenant.drift():
+    for drift in cast.tenant.drift.list(open_only=False):
         if drift.resource_id == vm and (drift.resolved_at is not None or not resolved):
             return drift
     return None
@@ -361,7 +365,7 @@ def clear(screen: Screen, cast: Cast, stage: Backstage) -> None:
     )
     for collection, name in doomed:
         collection.delete(name, wait=True, on_step=lambda line: screen.step(told(line)))
-    cast.client.common.projects(cast.organization).delete(cast.project)
+    cast.client.organization(cast.organization).projects.delete(cast.project)
     screen.say("machine, subnet, network, security group, key, image and project are deleted")
     for engine, left in stage.left(cast.ids).items():
         check(not left, f"{engine} still holds {left}")

@@ -75,7 +75,7 @@ class OwnPlacesView(View):
 def add_own_routes(router: APIRouter, services: Services) -> None:
     """Three readings, which need no role."""
 
-    @router.get("/me", response_model=MeView, tags=["session"], operation_id="session_read")
+    @router.get("/me", response_model=MeView, tags=["session"], operation_id="me_read")
     async def me(request: Request) -> Response:
         """Who you are, and what you are bound to."""
         async with operation(services, request, permission=None) as op:

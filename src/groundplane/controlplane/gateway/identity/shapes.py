@@ -54,7 +54,7 @@ class Names(TypedDict):
 def named(noun: str, verb: str, operation: str | None = None) -> Names:
     """A route's name and permission in the OpenAPI document."""
     return {
-        "operation_id": f"{operation or noun}_{verb}",
+        "operation_id": operation or f"{noun}_{verb}",
         "openapi_extra": {"x-permission": f"identity.{noun}.{verb}"},
     }
 
