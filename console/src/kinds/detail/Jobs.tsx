@@ -51,7 +51,7 @@ export default function Jobs({ place, item }: About) {
           },
           { id: "state", header: "State", cell: (job) => <Status value={job.state} /> },
           { id: "step", header: "Step", cell: (job) => job.step },
-          { id: "reason", header: "Reason", cell: (job) => (job.error ? String(job.error["message"]) : job.reason) },
+          { id: "reason", header: "Reason", cell: (job) => job.error?.message ?? job.reason },
           { id: "began", header: "Begun", cell: (job) => <Time at={job.created_at} /> },
           { id: "took", header: "Took", cell: took },
         ]}
