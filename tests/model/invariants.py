@@ -10,6 +10,7 @@ from uuid import UUID
 
 from groundplane.controlplane.metering.spans import Use
 from groundplane.controlplane.resources.kind import Kind
+from groundplane.controlplane.resources.summary import tallies
 from groundplane.dataplane.providers.simulated import SimulatedEngine
 from groundplane.kernel.database import Row, Tx
 from groundplane.processes.catalog import KINDS
@@ -36,6 +37,24 @@ async def _living(tx: Tx, kind: str) -> Sequence[Row]:
 
 
 # Always.
+
+
+async def summaries_are_a_recount(tx: Tx) -> list[str]:
+    """Of each kind so many, in such statuses, and so many machines that run, as all resources, looked at one by one, are."""
+    rows = await tx.fetch(
+        "SELECT project_id, kind, status, observed ->> 'power' AS power FROM resource WHERE deleted_at IS NULL"
+    )
+    wrong: list[str] = []
+    for project_id in {None, *(row["project_id"] for row in rows)}:
+        counted = await tallies(tx, KINDS, project_id=project_id)
+        told: Counter[tuple[str, str | None]] = Counter()
+        told.update({(kind, status): count for kind, tally in counted.items() for status, count in tally.statuses.items()})
+        told.update({("power", power): count for power, count in counted["vm"].powers.items()})
+        theirs = [row for row in rows if project_id in {None, row["project_id"]}]
+        found: Counter[tuple[str, str | None]] = Counter((row["kind"], row["status"]) for row in theirs)
+        found.update(("power", row["power"]) for row in theirs if row["kind"] == "vm")
+        wrong += _apart(f"The summary of {project_id or 'the platform'}", +told, found)
+    return wrong
 
 
 async def quota_is_what_resources_use(tx: Tx) -> list[str]:
@@ -194,6 +213,7 @@ ALWAYS: Sequence[Check] = (
     the_journal_is_whole,
     usage_is_metered,
     changes_are_held_by_running_jobs,
+    summaries_are_a_recount,
 )
 
 

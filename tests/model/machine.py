@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Literal, get_args
+from urllib.parse import quote
 
 import httpx
 from hypothesis import strategies as st
@@ -240,6 +241,11 @@ class Platform(RuleBasedStateMachine):
     def look_at_the_links(self, project: str, kind: str, which: str) -> None:
         """What one resource uses and is used by; and the project as a picture."""
         self._do(self._look_at_the_links(project, kind, which))
+
+    @rule(project=projects, kind=kinds, which=whiches, name=names)
+    def look_for_something(self, project: str, kind: str, which: str, name: str) -> None:
+        """By id, by the beginning of a name, by label; and how much there is of all."""
+        self._do(self._look_for_something(project, kind, which, name))
 
     @rule(project=projects, kind=kinds, which=whiches)
     def others_try(self, project: str, kind: str, which: str) -> None:
@@ -601,6 +607,22 @@ class Platform(RuleBasedStateMachine):
         assert {node["id"] for node in picture["nodes"]} == {each.id for each in things}
         links = {(link["from"], link["to"]) for link in picture["links"]}
         assert links == {(each.id, used) for each in things for used in each.uses}
+
+    async def _look_for_something(self, project: str, kind: str, which: str, name: str) -> None:
+        believed, below = self.projects[project], self.world.below(project)
+        things = list(itertools.chain.from_iterable(map(believed.living, PLURALS)))
+        thing = believed.named(kind, self._reference(project, kind, which))
+        asked = {name: {each.id for each in things if each.name.startswith(name)},
+                 "env=prod": {each.id for each in things if each.labels.get("env") == "prod"}}  # fmt: skip
+        for words, ids in (asked | ({thing.id: {thing.id}} if thing else {})).items():
+            answer = await self.world.call(project, "GET", f"{below}/search", query=f"?limit=50&q={quote(words)}")
+            assert answer.status_code == 200, answer.text
+            found = {item["id"] for item in answer.json()["items"]}
+            assert found == ids or (len(found) == 50 and found < ids), f"{words!r} finds {found}, and not {ids}"
+        answer = await self.world.call(project, "GET", f"{below}/summary")
+        assert answer.status_code == 200, answer.text
+        totals = {each["kind"]: each["total"] for each in answer.json()["kinds"] if each["kind"] in PLURALS}
+        assert totals == {kind: len(believed.living(kind)) for kind in PLURALS}
 
     async def _others_try(self, project: str, kind: str, which: str) -> None:
         stranger = next(other for other in PROJECTS if other != project)

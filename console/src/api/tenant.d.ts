@@ -944,6 +944,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/projects/{project_id}/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how much there is and how it is
+         * @description Counts by kind and status, of machines that run, of jobs, and of drift.
+         */
+        get: operations["summary_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{project_id}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search for resources
+         * @description By id, by the beginning of the name, by label, by address.
+         */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/projects/{project_id}/jobs": {
         parameters: {
             query?: never;
@@ -1432,6 +1472,29 @@ export interface components {
             next: string;
         };
         /**
+         * FoundResource
+         * @description A resource, and by what it was found.
+         */
+        FoundResource: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Status */
+            status: string;
+            /** Project Id */
+            project_id: string | null;
+            /** Organization Id */
+            organization_id: string | null;
+            /**
+             * Matched
+             * @enum {string}
+             */
+            matched: "id" | "name" | "label" | "address";
+        };
+        /**
          * HistoryEntry
          * @description One change of a resource: who, which job, why, and what is different after it.
          */
@@ -1726,6 +1789,20 @@ export interface components {
             };
         };
         /**
+         * JobSummary
+         * @description How many jobs have not ended, by state; and how many failed within a day.
+         */
+        JobSummary: {
+            /** Pending */
+            PENDING: number;
+            /** Running */
+            RUNNING: number;
+            /** Retrying */
+            RETRYING: number;
+            /** Failed Last Day */
+            failed_last_day: number;
+        };
+        /**
          * JobView
          * @description One attempt at what is wanted of a resource; or, with verb `bulk`, the parent of many.
          */
@@ -1805,6 +1882,20 @@ export interface components {
              * @description Every fault, in order; only on a single job.
              */
             errors?: components["schemas"]["JobError"][];
+        };
+        /**
+         * KindSummary
+         * @description How many of a kind there are, and in which statuses.
+         */
+        KindSummary: {
+            /** Kind */
+            kind: string;
+            /** Total */
+            total: number;
+            /** Statuses */
+            statuses: {
+                [key: string]: number;
+            };
         };
         /**
          * LinkView
@@ -2309,6 +2400,14 @@ export interface components {
              * @description Whom with: a range as in 10.0.0.0/24, `self` for members of this group; everybody if not said.
              */
             remote?: "self" | string | null;
+        };
+        /**
+         * SearchResults
+         * @description What was found: by id, by name (the whole one first), by address, by label.
+         */
+        SearchResults: {
+            /** Items */
+            items: components["schemas"]["FoundResource"][];
         };
         /**
          * Secret
@@ -2891,6 +2990,18 @@ export interface components {
             dns_servers: string[];
         };
         /**
+         * Summary
+         * @description How much there is and how it is. What one may not read is not there, or null.
+         */
+        Summary: {
+            /** Kinds */
+            kinds: components["schemas"]["KindSummary"][];
+            vms: components["schemas"]["VmSummary"] | null;
+            jobs: components["schemas"]["JobSummary"] | null;
+            /** Drift Open */
+            drift_open: number | null;
+        };
+        /**
          * Topology
          * @description A project's resources and what they use of one another.
          */
@@ -3287,6 +3398,18 @@ export interface components {
              * @description Where its user data is kept.
              */
             user_data_secret?: string | null;
+        };
+        /**
+         * VmSummary
+         * @description How many machines run. `other`: paused, crashed, being made, or not known.
+         */
+        VmSummary: {
+            /** Running */
+            running: number;
+            /** Stopped */
+            stopped: number;
+            /** Other */
+            other: number;
         };
         /**
          * VmUpdate
@@ -7939,6 +8062,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Topology"];
+                };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    summary_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Summary"];
+                };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description An id, the beginning of a name, a label (`k=v`, or `k`), or an IPv4 address. */
+                q: string;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResults"];
                 };
             };
             /** @description Refused: see `code` and `detail`. */

@@ -25,6 +25,7 @@ from groundplane.controlplane.gateway.links import link_router, topology_router
 from groundplane.controlplane.gateway.login_api import login_router
 from groundplane.controlplane.gateway.machines import machine_router
 from groundplane.controlplane.gateway.oversight import ops_router, tenant_router
+from groundplane.controlplane.gateway.overview import overview_router
 from groundplane.controlplane.gateway.password_api import password_router
 from groundplane.controlplane.gateway.projects import project_router
 from groundplane.controlplane.gateway.quotas import common_quota_router, ops_quota_router, tenant_quota_router
@@ -130,6 +131,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             machine_router(services),
             secret_router(services),
             topology_router(services),
+            overview_router(services, project),
             job_router(services, project),
             trace_router(services, project),
             event_router(services, project),
@@ -140,6 +142,7 @@ def routers(services: Services) -> dict[str, list[APIRouter]]:
             kind_router(services, of["ops"]),
             why_router(services, of["ops"]),
             link_router(services, of["ops"]),
+            overview_router(services, ""),
             job_router(services, ""),
             trace_router(services, ""),
             event_router(services, ""),

@@ -1255,6 +1255,15 @@ class TenantTopology(_Group):
         return await self._session.run(jobs.read(call, records.Topology))
 
 
+class TenantSummary(_Group):
+    """Summary, in a project."""
+
+    async def get(self) -> records.Summary:
+        """Counts by kind and status, of machines that run, of jobs, and of drift."""
+        call = Call("GET", f"{self._at}/summary")
+        return await self._session.run(jobs.read(call, records.Summary))
+
+
 class TenantJobsDryRun(_Group):
     """Tells what calls of jobs would do. Nothing of it is done."""
 
@@ -1414,10 +1423,16 @@ class AsyncTenant(_Group):
         self.volumes = TenantVolumes(session, self._at)
         self.images = TenantImages(session, self._at)
         self.topology = TenantTopology(session, self._at)
+        self.summary = TenantSummary(session, self._at)
         self.jobs = TenantJobs(session, self._at)
         self.audit_events = TenantAuditEvents(session, self._at)
         self.drift = TenantDrift(session, self._at)
         self.quota = TenantQuota(session, self._at)
+
+    async def search(self, q: str, *, limit: int | None = None) -> records.SearchResults:
+        """By id, by the beginning of the name, by label, by address."""
+        call = Call("GET", f"{self._at}/search", query={"q": q, "limit": limit})
+        return await self._session.run(jobs.read(call, records.SearchResults))
 
     def events(self, *, cursor: str | None = None) -> AsyncIterator[Event]:
         """Every change of resources and jobs that you may read, in the order of transactions."""
@@ -3268,6 +3283,15 @@ class OperationsClusters(_Group):
         return await self._session.run(jobs.read(call, records.Links))
 
 
+class OperationsSummary(_Group):
+    """Summary, in the whole platform."""
+
+    async def get(self) -> records.Summary:
+        """Counts by kind and status, of machines that run, of jobs, and of drift."""
+        call = Call("GET", f"{self._at}/summary")
+        return await self._session.run(jobs.read(call, records.Summary))
+
+
 class OperationsJobsDryRun(_Group):
     """Tells what calls of jobs would do. Nothing of it is done."""
 
@@ -3739,6 +3763,7 @@ class AsyncOperations(_Group):
         self.agents = OperationsAgents(session, self._at)
         self.providers = OperationsProviders(session, self._at)
         self.clusters = OperationsClusters(session, self._at)
+        self.summary = OperationsSummary(session, self._at)
         self.jobs = OperationsJobs(session, self._at)
         self.audit_events = OperationsAuditEvents(session, self._at)
         self.drift = OperationsDrift(session, self._at)
@@ -3749,6 +3774,11 @@ class AsyncOperations(_Group):
         self.quota = OperationsQuota(session, self._at)
         self.organization_quota = OperationsOrganizationQuota(session, self._at)
         self.default_quota = OperationsDefaultQuota(session, self._at)
+
+    async def search(self, q: str, *, limit: int | None = None) -> records.SearchResults:
+        """By id, by the beginning of the name, by label, by address."""
+        call = Call("GET", f"{self._at}/search", query={"q": q, "limit": limit})
+        return await self._session.run(jobs.read(call, records.SearchResults))
 
     def events(self, *, cursor: str | None = None) -> AsyncIterator[Event]:
         """Every change of resources and jobs that you may read, in the order of transactions."""

@@ -1247,6 +1247,15 @@ class TenantTopology(_Group):
         return self._session.run(jobs.read(call, records.Topology))
 
 
+class TenantSummary(_Group):
+    """Summary, in a project."""
+
+    def get(self) -> records.Summary:
+        """Counts by kind and status, of machines that run, of jobs, and of drift."""
+        call = Call("GET", f"{self._at}/summary")
+        return self._session.run(jobs.read(call, records.Summary))
+
+
 class TenantJobsDryRun(_Group):
     """Tells what calls of jobs would do. Nothing of it is done."""
 
@@ -1406,10 +1415,16 @@ class Tenant(_Group):
         self.volumes = TenantVolumes(session, self._at)
         self.images = TenantImages(session, self._at)
         self.topology = TenantTopology(session, self._at)
+        self.summary = TenantSummary(session, self._at)
         self.jobs = TenantJobs(session, self._at)
         self.audit_events = TenantAuditEvents(session, self._at)
         self.drift = TenantDrift(session, self._at)
         self.quota = TenantQuota(session, self._at)
+
+    def search(self, q: str, *, limit: int | None = None) -> records.SearchResults:
+        """By id, by the beginning of the name, by label, by address."""
+        call = Call("GET", f"{self._at}/search", query={"q": q, "limit": limit})
+        return self._session.run(jobs.read(call, records.SearchResults))
 
     def events(self, *, cursor: str | None = None) -> Iterator[Event]:
         """Every change of resources and jobs that you may read, in the order of transactions."""
@@ -3244,6 +3259,15 @@ class OperationsClusters(_Group):
         return self._session.run(jobs.read(call, records.Links))
 
 
+class OperationsSummary(_Group):
+    """Summary, in the whole platform."""
+
+    def get(self) -> records.Summary:
+        """Counts by kind and status, of machines that run, of jobs, and of drift."""
+        call = Call("GET", f"{self._at}/summary")
+        return self._session.run(jobs.read(call, records.Summary))
+
+
 class OperationsJobsDryRun(_Group):
     """Tells what calls of jobs would do. Nothing of it is done."""
 
@@ -3715,6 +3739,7 @@ class Operations(_Group):
         self.agents = OperationsAgents(session, self._at)
         self.providers = OperationsProviders(session, self._at)
         self.clusters = OperationsClusters(session, self._at)
+        self.summary = OperationsSummary(session, self._at)
         self.jobs = OperationsJobs(session, self._at)
         self.audit_events = OperationsAuditEvents(session, self._at)
         self.drift = OperationsDrift(session, self._at)
@@ -3725,6 +3750,11 @@ class Operations(_Group):
         self.quota = OperationsQuota(session, self._at)
         self.organization_quota = OperationsOrganizationQuota(session, self._at)
         self.default_quota = OperationsDefaultQuota(session, self._at)
+
+    def search(self, q: str, *, limit: int | None = None) -> records.SearchResults:
+        """By id, by the beginning of the name, by label, by address."""
+        call = Call("GET", f"{self._at}/search", query={"q": q, "limit": limit})
+        return self._session.run(jobs.read(call, records.SearchResults))
 
     def events(self, *, cursor: str | None = None) -> Iterator[Event]:
         """Every change of resources and jobs that you may read, in the order of transactions."""

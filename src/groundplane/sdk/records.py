@@ -308,6 +308,18 @@ class Enrolment(Record, frozen=True, kw_only=True):
     uri: str | None = None
 
 
+class FoundResource(Record, frozen=True, kw_only=True):
+    """A resource, and by what it was found."""
+
+    id: str
+    kind: str
+    name: str
+    status: str
+    project_id: str | None = None
+    organization_id: str | None = None
+    matched: Literal["id", "name", "label", "address"]
+
+
 class Grant(Record, frozen=True, kw_only=True):
     """The binding through which it is allowed, of the several the one that lasts longest."""
 
@@ -569,6 +581,15 @@ class JobStep(Record, frozen=True, kw_only=True):
     detail: Mapping[str, Any]
 
 
+class JobSummary(Record, frozen=True, kw_only=True):
+    """How many jobs have not ended, by state; and how many failed within a day."""
+
+    PENDING: int
+    RUNNING: int
+    RETRYING: int
+    failed_last_day: int
+
+
 class Joined(Record, frozen=True, kw_only=True):
     """The invitation that was accepted, and the new user, who can log in now."""
 
@@ -619,6 +640,14 @@ class KindCatalog(Record, frozen=True, kw_only=True):
     """Every kind."""
 
     kinds: tuple[Kind, ...]
+
+
+class KindSummary(Record, frozen=True, kw_only=True):
+    """How many of a kind there are, and in which statuses."""
+
+    kind: str
+    total: int
+    statuses: Mapping[str, int]
 
 
 class Link(Record, frozen=True, kw_only=True):
@@ -1061,6 +1090,12 @@ class Rule(Record, frozen=True, kw_only=True):
     remote: str | None = None
 
 
+class SearchResults(Record, frozen=True, kw_only=True):
+    """What was found: by id, by name (the whole one first), by address, by label."""
+
+    items: tuple[FoundResource, ...]
+
+
 class Secret(Resource, frozen=True, kw_only=True):
     """A value that is kept sealed, in versions."""
 
@@ -1247,6 +1282,15 @@ class SubnetSpec(Record, frozen=True, kw_only=True):
     dns_servers: tuple[str, ...] = ()
 
 
+class Summary(Record, frozen=True, kw_only=True):
+    """How much there is and how it is. What one may not read is not there, or null."""
+
+    kinds: tuple[KindSummary, ...]
+    vms: VmSummary | None = None
+    jobs: JobSummary | None = None
+    drift_open: int | None = None
+
+
 class System(Record, frozen=True, kw_only=True):
     """How the platform itself is."""
 
@@ -1379,6 +1423,14 @@ class VmSpec(Record, frozen=True, kw_only=True):
     nics: tuple[NicSpec, ...] = ()
     authorized_keys: tuple[str, ...] = ()
     user_data_secret: str | None = None
+
+
+class VmSummary(Record, frozen=True, kw_only=True):
+    """How many machines run. `other`: paused, crashed, being made, or not known."""
+
+    running: int
+    stopped: int
+    other: int
 
 
 class Volume(Resource, frozen=True, kw_only=True):

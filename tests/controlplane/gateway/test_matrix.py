@@ -136,7 +136,7 @@ async def _send(api: Api, route: Guarded, ids: Ids) -> httpx.Response:
         known["binding_id"] = ids["project_binding_id"]
     path = Route(route.method, route.path).filled(known)
     example = EXAMPLES.get((route.method, route.path))
-    query = [example.query] if example else []
+    query = [example.query] if example else ["q=it"] if route.path.endswith("/search") else []
     if route.dry_run:
         query.append("dry_run=true")
     return await api.call(route.method, path, params="&".join(filter(None, query)), **_body(route, example, known))

@@ -1,9 +1,11 @@
 """A page reads about as many rows as it answers, however many there are: looked at under the platform's session settings."""
 
+import functools
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +15,16 @@ from bench import crowd
 
 from groundplane.controlplane import audit
 from groundplane.controlplane.compute.vm import VM
+from groundplane.controlplane.jobs import figures
 from groundplane.controlplane.jobs import job as jobs
-from groundplane.controlplane.resources import links, pages
+from groundplane.controlplane.network import addresses
+from groundplane.controlplane.resources import links, pages, search
 from groundplane.controlplane.resources.pages import Filters, Sort
 from groundplane.controlplane.resources.scopes import entering
 from groundplane.controlplane.resources.selectors import Term, equals
+from groundplane.controlplane.resources.summary import tallies
+from groundplane.controlplane.storage.image import IMAGE
+from groundplane.controlplane.storage.volume import VOLUME
 from groundplane.kernel.database import Database, Tx
 
 LIMIT = 51
@@ -190,6 +197,36 @@ async def test_pictures_and_users_read_what_they_show(watched: tuple[Tx, Watched
     assert len(await links.users(tx, volume["id"], limit=10)) == 1
     for plan in watch.plans:
         assert rows_read(plan) <= 3 * 400 + 5, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["project", "platform"])
+async def test_summaries_count_without_looking_at_all(watched: tuple[Tx, Watched], whole: bool) -> None:
+    tx, watch = watched
+    project_id, _ = (None, None) if whole else await _confined(tx)
+    watch.plans.clear()
+    counted = await tallies(tx, [IMAGE, VM, VOLUME], project_id=project_id)
+    most = CROWD // 2 if whole else CROWD // 2 // crowd.PROJECTS
+    assert {name: tally.statuses["active"] for name, tally in counted.items()} == {"image": 0, "vm": most, "volume": most}
+    assert await figures.counts(tx, project_id=project_id) == {"FAILED": 0}
+    for plan in watch.plans:
+        assert rows_read(plan) <= 10 * crowd.PROJECTS, json.dumps(plan, indent=1)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["project", "platform"])
+async def test_searches_read_what_they_find(watched: tuple[Tx, Watched], whole: bool) -> None:
+    tx, watch = watched
+    project_id, organization_id = (None, None) if whole else await _confined(tx)
+    watch.plans.clear()
+    await tx.execute(pages.IN_ORDER)
+    kinds = ["image", "vm", "volume"]
+    assert len(await search.by_name(tx, kinds, "vm-1", project_id=project_id, limit=20)) == 20
+    assert await search.by_name(tx, kinds, "zz", project_id=project_id, limit=20) == []
+    labelled = functools.partial(search.by_label, tx, kinds, "env", project_id=project_id, organization_id=organization_id)
+    assert len(await labelled("prod", limit=20)) == 40
+    assert await labelled("none", limit=20) == []
+    assert await addresses.holders(tx, IPv4Address("10.0.0.9"), project_id=project_id, limit=20) == []
+    for plan in watch.plans:
+        assert rows_read(plan) <= 4 * 20 * len(kinds) + 5, json.dumps(plan, indent=1)
 
 
 async def test_pages_of_jobs_and_of_the_audit_log_too(watched: tuple[Tx, Watched]) -> None:

@@ -53,6 +53,15 @@ async def _drift_rows(tx: Tx, where: Where, *, limit: int) -> Sequence[Row]:
     )
 
 
+async def open_drift(tx: Tx, *, project_id: UUID | None) -> int:
+    """How much drift of a project, or (None) of the platform, is open."""
+    where = Where()
+    where.clauses.append("resolved_at IS NULL")
+    where.equal(project_id=project_id)
+    count: int = await tx.value(f"SELECT count(*) FROM drift {where.sql}", *where.values)  # noqa: S608  # our own columns
+    return count
+
+
 async def incident_page(
     tx: Tx,
     *,

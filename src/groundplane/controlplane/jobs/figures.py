@@ -1,6 +1,7 @@
 """Figures of all jobs, for those who watch the house. Changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from groundplane.kernel.database import Row, Tx
 
@@ -35,3 +36,18 @@ async def seconds_behind(tx: Tx) -> float:
            FROM job WHERE ended_at IS NULL AND held IS NULL AND next_at <= now()"""
     )
     return seconds
+
+
+async def counts(tx: Tx, *, project_id: UUID | None) -> Mapping[str, int]:
+    """How many jobs of a project, or (None) of all, are in each open state; FAILED: those that ended so within a day."""
+    rows = await tx.fetch(
+        _COUNTS.format("AND project_id = $1") if project_id else _COUNTS.format(""), *filter(None, [project_id])
+    )
+    return {row["state"]: row["count"] for row in rows}
+
+
+# All open jobs are few; those that a project ever had are not, and the index of these must not be chosen.
+_COUNTS = """
+    WITH open AS MATERIALIZED (SELECT state FROM job WHERE ended_at IS NULL {0})
+    SELECT state, count(*) AS count FROM open GROUP BY state
+    UNION ALL SELECT 'FAILED', count(*) FROM job WHERE state = 'FAILED' AND ended_at > now() - interval '1 day' {0}"""

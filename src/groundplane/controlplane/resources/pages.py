@@ -124,7 +124,7 @@ class _Source:
 # The planner knows no tenant's labels and names: left alone it reads all of a project to find what few have, or gathers and
 # sorts all that many have, for one page. So it is told. In the order of an index, what leads is read in that order, which a
 # subquery that sorts keeps; where few match, these are gathered (OFFSET 0 keeps the subquery for itself) and sorted.
-_IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"
+IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"
 
 
 async def _source(tx: Tx, scope: _Scope, filters: Filters, where: Where, *, by_name: bool, down: bool) -> _Source:
@@ -137,7 +137,7 @@ async def _source(tx: Tx, scope: _Scope, filters: Filters, where: Where, *, by_n
         found = f"{labels} JOIN resource ON resource.id = led.resource_id"
         return _Source(f"(SELECT resource.* FROM {found} OFFSET 0) AS resource", term=term)  # noqa: S608  # our own
     if by_name or down or filters.labels or prefix is not None:
-        await tx.execute(_IN_ORDER)
+        await tx.execute(IN_ORDER)
     if term is None or by_name:
         return _Source()
     labels = f"(SELECT resource_id FROM {scope.labelled(term, where)} ORDER BY {_order('resource_id', down=down)}) AS led"  # noqa: S608  # our own
