@@ -319,6 +319,11 @@ def _drift(evidence: Evidence, words: Words) -> Iterator[Entry]:
             yield Entry(row["resolved_at"], "resolved", "It is as it should be again.", "drift", job_id=job_id)
 
 
+def _ignored(row: Row) -> str:
+    until = f" until {row['ignored_until']:%Y-%m-%d %H:%M} UTC" if row["ignored_until"] else ""
+    return f"it is ignored{until}: {_as_part(row['decided_reason'])}"
+
+
 def _as_part(reason: str) -> str:
     """What a person gave as a reason, within a sentence that has an end of its own."""
     return reason.rstrip(" .")
@@ -330,12 +335,8 @@ def drift_sentence(row: Row, words: Words) -> str:
         f"{name} should be {sides.get('wanted')} and is {sides.get('observed')}" for name, sides in row["fields"].items()
     )
     corrected = f"{words.job(row['job_id'])} corrects it" if row["job_id"] else "it is to be corrected"
-    until = f" until {row['ignored_until']:%Y-%m-%d %H:%M} UTC" if row["ignored_until"] else ""
-    decision = {
-        "correct": corrected,
-        "alert": "a person is to decide what becomes of it",
-        "ignore": f"it is ignored{until}: {_as_part(row['decided_reason'])}",
-    }[row["decision"]]
+    decision = {"correct": corrected, "alert": "a person is to decide what becomes of it"}.get(row["decision"])
+    decision = decision or _ignored(row)
     return f"Found {row['difference'].replace('_', ' ')} by {row['source']}: {sides}; {decision}."
 
 
