@@ -10,6 +10,7 @@ import { flash } from "../shell/flashes";
 import { BulkDialog } from "./BulkDialog";
 import { action, carryOut } from "./change";
 import { titleOf } from "./schema";
+import { inSentence } from "../parts/words";
 
 interface Props {
   kind: Kind;
@@ -32,7 +33,7 @@ export function ActionsMenu({ kind, place, items, can, onDeleted }: Props) {
     if (verb === EDIT && one) void navigate(kindPath(kind, place, one.id, "edit"));
     else if (verb === DELETE || items.length > 1) setPending({ verb, items });
     else if (one) {
-      const what = `${titleOf(verb)} ${kind.title.toLowerCase()} ${one.name}`;
+      const what = `${titleOf(verb)} ${inSentence(kind.title)} ${one.name}`;
       carryOut(action(kind, place, one, verb), what, kind, place).catch(flash.refused);
     }
   };

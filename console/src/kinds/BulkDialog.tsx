@@ -20,6 +20,7 @@ import { ResourceLink } from "../parts/ResourceLink";
 import { type Done, type Order, type Plan, action, carryOut, carryOutQuietly, deletion, rehearse } from "./change";
 import { titleOf } from "./schema";
 import { type Outcome, together } from "./together";
+import { inSentence } from "../parts/words";
 
 interface Props {
   kind: Kind;
@@ -40,7 +41,7 @@ export function BulkDialog({ kind, place, verb, items, onClose, onDeleted }: Pro
   const [went, setWent] = useState<Went>(new Map());
   const [step, setStep] = useState<"asking" | "doing" | "done">("asking");
   const doable = items.filter((item) => found.get(item.id)?.ok);
-  const noun = (count: number) => (count === 1 ? kind.title.toLowerCase() : kind.title_plural.toLowerCase());
+  const noun = (count: number) => (count === 1 ? inSentence(kind.title) : inSentence(kind.title_plural));
   const title = `${titleOf(verb)} ${items.length === 1 ? `${noun(1)} ${items[0]?.name ?? ""}` : `${items.length} ${noun(2)}`}`;
 
   const doOne = async (item: Resource) => {

@@ -10,6 +10,7 @@ import { type Order, carryOut } from "./change";
 import { KindForm, type Wish } from "./form/KindForm";
 import { draftOf, fieldOf, missing, requestOf } from "./schema";
 import { type Here, useHere } from "./useKind";
+import { inSentence } from "../parts/words";
 
 export default function CreatePage() {
   const here = useHere();
@@ -18,7 +19,7 @@ export default function CreatePage() {
 
 function Create({ kind, place }: Here) {
   const navigate = useNavigate();
-  const title = `Create ${kind.title.toLowerCase()}`;
+  const title = `Create ${inSentence(kind.title)}`;
   useHeading({ title, trail: [{ text: kind.title_plural, href: kindPath(kind, place) }] });
   const field = fieldOf(kind.create ?? {});
   const orderOf = (wish: Wish): Order => ({

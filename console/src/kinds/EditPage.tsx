@@ -12,6 +12,7 @@ import { KindForm, type Wish } from "./form/KindForm";
 import { useItem } from "./item";
 import { changeOf, draftOf, equal, fieldOf } from "./schema";
 import { type Here, useHere } from "./useKind";
+import { inSentence } from "../parts/words";
 
 export default function EditPage() {
   const here = useHere();
@@ -52,7 +53,7 @@ function Edit({ kind, place, item }: Here & { item: Resource }) {
   const submit = async (wish: Wish) => {
     const order = orderOf(wish);
     if (Object.keys(order.body as object).length)
-      await carryOut(order, `Change ${kind.title.toLowerCase()} ${item.name}`, kind, place);
+      await carryOut(order, `Change ${inSentence(kind.title)} ${item.name}`, kind, place);
     back();
   };
   return (

@@ -4,6 +4,7 @@ import PropertyFilter, { type PropertyFilterProps } from "@cloudscape-design/com
 
 import type { Kind } from "../api/catalog";
 import { type Token, propertiesOf, tokenOf } from "./filters";
+import { inSentence } from "../parts/words";
 
 interface Props {
   kind: Kind;
@@ -25,7 +26,7 @@ export function TableFilter({ kind, tokens, onChange }: Props) {
       filteringProperties={properties.map(propertyOf)}
       filteringOptions={properties.flatMap(({ key, values }) => values.map((value) => ({ propertyKey: key, value })))}
       filteringPlaceholder="Filter by name, status, label"
-      filteringAriaLabel={`Filter ${kind.title_plural.toLowerCase()}`}
+      filteringAriaLabel={`Filter ${inSentence(kind.title_plural)}`}
       filteringEmpty="Type the beginning of a name, or a label as key=value."
       onChange={({ detail }) => onChange(detail.tokens.map(readToken))}
     />

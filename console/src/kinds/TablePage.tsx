@@ -28,6 +28,7 @@ import { usePreferences } from "./preferences";
 import { listLine } from "./recipes";
 import { equal } from "./schema";
 import { type Here, isMadeHere, useHere } from "./useKind";
+import { inSentence } from "../parts/words";
 
 export default function TablePage() {
   const here = useHere();
@@ -62,7 +63,7 @@ function KindTable({ kind, place, can }: Here) {
       stripedRows={preferences.stripedRows}
       contentDensity={preferences.contentDensity}
       loading={list.isPending}
-      loadingText={`Loading ${kind.title_plural.toLowerCase()}`}
+      loadingText={`Loading ${inSentence(kind.title_plural)}`}
       selectionType="multi"
       selectedItems={chosen}
       onSelectionChange={({ detail }) => setSelected(detail.selectedItems)}
@@ -76,7 +77,7 @@ function KindTable({ kind, place, can }: Here) {
         })
       }
       ariaLabels={ariaLabels(kind)}
-      renderAriaLive={({ visibleItemsCount }) => `${visibleItemsCount} ${kind.title_plural.toLowerCase()} on this page`}
+      renderAriaLive={({ visibleItemsCount }) => `${visibleItemsCount} ${inSentence(kind.title_plural)} on this page`}
       header={
         <TableHeader
           kind={kind}
@@ -161,7 +162,7 @@ function TableHeader({ kind, place, view, count, chosen, can }: HeaderProps) {
           <ActionsMenu kind={kind} place={place} items={chosen} can={can} />
           {can("create") && isMadeHere(kind) && (
             <Button variant="primary" href={kindPath(kind, place, "create")}>
-              Create {kind.title.toLowerCase()}
+              Create {inSentence(kind.title)}
             </Button>
           )}
         </SpaceBetween>
@@ -202,12 +203,12 @@ function None({ kind, place, mayCreate }: { kind: Kind; place: Place; mayCreate:
     <Box textAlign="center" padding={{ vertical: "xl" }}>
       <SpaceBetween size="m">
         <div>
-          <Box variant="strong">No {kind.title_plural.toLowerCase()} yet</Box>
+          <Box variant="strong">No {inSentence(kind.title_plural)} yet</Box>
           <Box variant="p" color="text-body-secondary">
             {kind.summary}
           </Box>
         </div>
-        {mayCreate && <Button href={kindPath(kind, place, "create")}>Create {kind.title.toLowerCase()}</Button>}
+        {mayCreate && <Button href={kindPath(kind, place, "create")}>Create {inSentence(kind.title)}</Button>}
       </SpaceBetween>
     </Box>
   );

@@ -5,12 +5,12 @@ import BreadcrumbGroup from "@cloudscape-design/components/breadcrumb-group";
 import { I18nProvider } from "@cloudscape-design/components/i18n";
 import messages from "@cloudscape-design/components/i18n/messages/all.en";
 import SideNavigation from "@cloudscape-design/components/side-navigation";
-import { Suspense, useState } from "react";
+import { Suspense, useEffect, useState } from "react";
 import { Outlet, useLocation } from "react-router";
 
 import { useCatalog } from "../api/catalog";
 import { useLiveUpdates } from "../api/live";
-import { useReach, usePermissions } from "../api/me";
+import { type Reach, useReach, usePermissions } from "../api/me";
 import { type Place, placePath, usePlace } from "../api/place";
 import { Splash } from "../login/Entrance";
 import { pages } from "../pages";
@@ -35,6 +35,7 @@ function Frame() {
   const place = usePlace();
   useInternalLinks();
   useLiveUpdates(place);
+  useAllowedAttributes();
   const isWide = matchMedia("(min-width: 1100px)").matches;
   const [isOpen, setOpen] = useState(isWide);
   return (
@@ -71,12 +72,28 @@ function Navigation({ place, onFollow }: { place: Place; onFollow: () => void })
   const items = navigationOf(place, catalog, pages, may);
   return (
     <SideNavigation
+      header={headerOf(place, useReach().data)}
       itemsControl={<PlaceSwitcher place={place} />}
       items={items}
       activeHref={activeHref(items, pathname, place)}
       onFollow={onFollow}
     />
   );
+}
+
+/** On narrow screens AppLayout gives its `nav` an attribute that only other roles have (ARIA 1.2), and screen readers stumble. */
+function useAllowedAttributes(): void {
+  useEffect(() => {
+    for (const nav of document.querySelectorAll("nav[aria-orientation]")) nav.removeAttribute("aria-orientation");
+  });
+}
+
+/** What the place is part of. */
+function headerOf(place: Place, reach: Reach | undefined): { text: string; href: string } {
+  const project = place.scope === "project" ? reach?.projects.find(({ id }) => id === place.id) : undefined;
+  if (!project)
+    return { text: place.scope === "organization" ? "Organization" : "Groundplane", href: placePath(place) };
+  return { text: project.organization_name, href: placePath({ scope: "organization", id: project.organization_id }) };
 }
 
 function Breadcrumbs({ place }: { place: Place }) {

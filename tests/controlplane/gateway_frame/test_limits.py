@@ -92,6 +92,14 @@ async def test_one_time_tokens_cannot_be_tried_at_will(services: Services, path:
         assert answers[-1].headers["ratelimit-policy"] == '"login";q=2;w=3600'
 
 
+async def test_the_consoles_files_are_limited_by_address_apart_from_the_api(services: Services) -> None:
+    async with limited(services, rate_limit_console="2/hour", rate_limit_address="1/hour") as client:
+        answers = [(await client.get("/console/")).status_code == 429 for _ in range(3)]
+        assert answers == [False, False, True]
+        assert (await client.get("/console")).status_code == 429
+        assert (await client.get(THING)).status_code == 401  # the api is another class
+
+
 async def test_an_address_is_limited_before_anybody_is_authenticated(services: Services, admin: Somebody) -> None:
     async with limited(services, rate_limit_address="2/hour") as client:
         assert [(await client.get(THING)).status_code for _ in range(3)] == [401, 401, 429]

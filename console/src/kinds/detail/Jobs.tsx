@@ -1,7 +1,6 @@
 /** The attempts at what was wanted of a resource, the newest first. */
 
 import Button from "@cloudscape-design/components/button";
-import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import Link from "@cloudscape-design/components/link";
 import Table from "@cloudscape-design/components/table";
@@ -34,36 +33,34 @@ export default function Jobs({ place, item }: About) {
   });
   if (jobs.error && !jobs.data) return <Refusal error={jobs.error} onRetry={() => void jobs.refetch()} />;
   return (
-    <Container disableContentPaddings header={<Header variant="h2">Jobs</Header>}>
-      <Table
-        variant="embedded"
-        loading={jobs.isPending}
-        loadingText="Loading jobs"
-        items={jobs.data?.pages.flatMap((page) => page.items) ?? []}
-        empty="No job was needed."
-        ariaLabels={{ tableLabel: "Jobs" }}
-        columnDefinitions={[
-          {
-            id: "job",
-            header: "Job",
-            isRowHeader: true,
-            cell: (job) => <Link href={`${placePath(place)}/jobs/${job.id}`}>{titleOf(job.verb)}</Link>,
-          },
-          { id: "state", header: "State", cell: (job) => <Status value={job.state} /> },
-          { id: "step", header: "Step", cell: (job) => job.step },
-          { id: "reason", header: "Reason", cell: (job) => job.error?.message ?? job.reason },
-          { id: "began", header: "Begun", cell: (job) => <Time at={job.created_at} /> },
-          { id: "took", header: "Took", cell: took },
-        ]}
-        footer={
-          jobs.hasNextPage && (
-            <Button loading={jobs.isFetchingNextPage} onClick={() => void jobs.fetchNextPage()}>
-              Show earlier ones
-            </Button>
-          )
-        }
-      />
-    </Container>
+    <Table
+      header={<Header variant="h2">Jobs</Header>}
+      loading={jobs.isPending}
+      loadingText="Loading jobs"
+      items={jobs.data?.pages.flatMap((page) => page.items) ?? []}
+      empty="No job was needed."
+      ariaLabels={{ tableLabel: "Jobs" }}
+      columnDefinitions={[
+        {
+          id: "job",
+          header: "Job",
+          isRowHeader: true,
+          cell: (job) => <Link href={`${placePath(place)}/jobs/${job.id}`}>{titleOf(job.verb)}</Link>,
+        },
+        { id: "state", header: "State", cell: (job) => <Status value={job.state} /> },
+        { id: "step", header: "Step", cell: (job) => job.step },
+        { id: "reason", header: "Reason", cell: (job) => job.error?.message ?? job.reason },
+        { id: "began", header: "Begun", cell: (job) => <Time at={job.created_at} /> },
+        { id: "took", header: "Took", cell: took },
+      ]}
+      footer={
+        jobs.hasNextPage && (
+          <Button loading={jobs.isFetchingNextPage} onClick={() => void jobs.fetchNextPage()}>
+            Show earlier ones
+          </Button>
+        )
+      }
+    />
   );
 }
 

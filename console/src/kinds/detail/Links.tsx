@@ -1,6 +1,5 @@
 /** What a resource uses, and what uses it: the latter keeps it from being deleted. */
 
-import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
@@ -41,37 +40,32 @@ interface Props {
 function LinkTable({ title, empty, links, place }: Props) {
   const catalog = useCatalog();
   return (
-    <Container
-      disableContentPaddings
+    <Table
       header={
         <Header variant="h2" counter={links && `(${links.length})`}>
           {title}
         </Header>
       }
-    >
-      <Table
-        variant="embedded"
-        loading={!links}
-        loadingText="Loading"
-        items={links ?? []}
-        empty={empty}
-        ariaLabels={{ tableLabel: title }}
-        columnDefinitions={[
-          {
-            id: "name",
-            header: "Name",
-            isRowHeader: true,
-            cell: ({ resource }) => <ResourceLink id={resource.id} name={resource.name} place={place} />,
-          },
-          {
-            id: "kind",
-            header: "Kind",
-            cell: ({ resource }) => catalog.named(resource.kind)?.title ?? titleOf(resource.kind),
-          },
-          { id: "role", header: "As", cell: ({ role }) => titleOf(role) },
-          { id: "status", header: "Status", cell: ({ resource }) => <Status value={resource.status} /> },
-        ]}
-      />
-    </Container>
+      loading={!links}
+      loadingText="Loading"
+      items={links ?? []}
+      empty={empty}
+      ariaLabels={{ tableLabel: title }}
+      columnDefinitions={[
+        {
+          id: "name",
+          header: "Name",
+          isRowHeader: true,
+          cell: ({ resource }) => <ResourceLink id={resource.id} name={resource.name} place={place} />,
+        },
+        {
+          id: "kind",
+          header: "Kind",
+          cell: ({ resource }) => catalog.named(resource.kind)?.title ?? titleOf(resource.kind),
+        },
+        { id: "role", header: "As", cell: ({ role }) => titleOf(role) },
+        { id: "status", header: "Status", cell: ({ resource }) => <Status value={resource.status} /> },
+      ]}
+    />
   );
 }

@@ -3,7 +3,6 @@
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Container from "@cloudscape-design/components/container";
-import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import Header from "@cloudscape-design/components/header";
 import Link from "@cloudscape-design/components/link";
 import SpaceBetween from "@cloudscape-design/components/space-between";
@@ -11,6 +10,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { placePath } from "../../api/place";
 import type { components } from "../../api/tenant";
 import { Splash } from "../../login/Entrance";
+import { Raw } from "../../parts/Raw";
 import { Refusal } from "../../parts/Refusal";
 import { moment } from "../../parts/words";
 import { useItemPart } from "../item";
@@ -64,11 +64,7 @@ function Line({ entry, jobs }: { entry: Entry; jobs: string }) {
         )}
       </Box>
       <div>{entry.sentence}</div>
-      {detail.length > 0 && (
-        <ExpandableSection variant="footer" headerText="Details">
-          <pre className="state">{JSON.stringify(Object.fromEntries(detail), null, 2)}</pre>
-        </ExpandableSection>
-      )}
+      {detail.length > 0 && <Raw summary="Details" value={Object.fromEntries(detail)} />}
     </li>
   );
 }

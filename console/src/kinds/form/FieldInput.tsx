@@ -16,6 +16,7 @@ import type { Place } from "../../api/place";
 import { type Field, type UnionDraft, draftOf, isRecord, titleOf } from "../schema";
 import { PairsEditor } from "./PairsEditor";
 import { ReferencePicker } from "./ReferencePicker";
+import { inSentence } from "../../parts/words";
 
 export interface FieldProps<F extends Field = Field> {
   field: F;
@@ -140,7 +141,7 @@ function TextInput({ field, draft, onChange }: Of<"text">) {
       <Autosuggest
         value={value}
         options={field.suggestions.map((each) => ({ value: each }))}
-        enteredTextLabel={(text) => text}
+        enteredTextLabel={(text) => `Use: ${text}`}
         onChange={({ detail }) => change(detail.value)}
       />
     );
@@ -262,7 +263,7 @@ function ListInput({ field, draft, pointer, onChange, ...rest }: Of<"list">) {
               formAction="none"
               iconName="remove"
               variant="icon"
-              ariaLabel={`Remove ${noun.toLowerCase()} ${index + 1}`}
+              ariaLabel={`Remove ${inSentence(noun)} ${index + 1}`}
               onClick={() => onChange(drafts.filter((_, at) => at !== index))}
             />
           </div>
@@ -273,7 +274,7 @@ function ListInput({ field, draft, pointer, onChange, ...rest }: Of<"list">) {
           disabled={isFull}
           onClick={() => onChange([...drafts, draftOf(field.item)])}
         >
-          Add {noun.toLowerCase()}
+          Add {inSentence(noun)}
         </Button>
       </SpaceBetween>
     </fieldset>

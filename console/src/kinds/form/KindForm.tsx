@@ -26,6 +26,7 @@ import type { Field } from "../schema";
 import { GroupFields } from "./FieldInput";
 import { PairsEditor } from "./PairsEditor";
 import { PlanView } from "./PlanView";
+import { inSentence } from "../../parts/words";
 
 export interface Wish {
   name: string;
@@ -102,7 +103,7 @@ export function KindForm(props: Props) {
                 Preview
               </Button>
               <Button variant="primary" loading={busy === "submit"}>
-                {verb === "create" ? `Create ${kind.title.toLowerCase()}` : "Save"}
+                {verb === "create" ? `Create ${inSentence(kind.title)}` : "Save"}
               </Button>
             </SpaceBetween>
           }

@@ -11,6 +11,7 @@ import type { Place } from "../../api/place";
 import { keys } from "../../api/queries";
 import { homeOf } from "../../parts/ResourceLink";
 import type { ResourcePage } from "../list";
+import { inSentence } from "../../parts/words";
 
 interface Props {
   /** The name of the kind. */
@@ -44,13 +45,13 @@ function Picker({ kind, place, chosen, onChange, isMany, isOptional }: Omit<Prop
   const options = (found.data?.items ?? []).map(optionOf);
   const common = {
     filteringType: "manual" as const,
-    placeholder: `Choose ${isMany ? kind.title_plural.toLowerCase() : kind.title.toLowerCase()}`,
+    placeholder: `Choose ${isMany ? inSentence(kind.title_plural) : inSentence(kind.title)}`,
     filteringPlaceholder: "Beginning of the name",
-    filteringAriaLabel: `Find a ${kind.title.toLowerCase()}`,
+    filteringAriaLabel: `Find a ${inSentence(kind.title)}`,
     statusType: found.isFetching ? ("loading" as const) : found.isError ? ("error" as const) : ("finished" as const),
     loadingText: "Looking",
     errorText: "They cannot be read.",
-    empty: text ? "None begins like that." : `There are no ${kind.title_plural.toLowerCase()} yet.`,
+    empty: text ? "None begins like that." : `There are no ${inSentence(kind.title_plural)} yet.`,
     onLoadItems: ({ detail }: { detail: { filteringText: string } }) =>
       setText(detail.filteringText.trim().toLowerCase()),
   };

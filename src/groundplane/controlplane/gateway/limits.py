@@ -216,7 +216,7 @@ class AddressLimits:
             return None
         if scope["path"].startswith("/api/"):
             return "address"
-        return "console" if scope["path"].startswith(self.console_path) else None
+        return "console" if f"{scope['path']}/".startswith(f"{self.console_path}/") else None
 
 
 class PrincipalLimits:
