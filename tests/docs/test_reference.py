@@ -49,6 +49,7 @@ def test_a_new_kind_has_its_page_from_its_declaration_alone() -> None:
     assert page.startswith("# Beacons\n")
     assert "Something that shines." in page
     assert "| Ids | `bcn_…` |" in page
+    assert "| Command | [`gp beacon`](../cli.md#beacon) |" in page
     assert "| `lumens` | integer, 1 to 5000 | **required** | How brightly it shines. |" in page
     assert '| `colour` | `red` or `green` | `"green"` | What colour it has. |' in page
     assert "| `image` | name or id of: [image](../resources/images.md) or null |  | What it projects. |" in page

@@ -34,16 +34,17 @@ def kind_page(api: Api, kind: Mapping[str, Any]) -> str:
 
 def _facts(kind: Mapping[str, Any]) -> str:
     whose = {"project": "a project", "organization": "an organization", "platform": "the platform"}[kind["scope"]]
+    noun = ("ops " if kind["namespace"] == "ops" else "") + _dashed(kind)
     where = f"/api/{kind['namespace']}/v1{kind['collection']}"
     rows = [
-        ["Kind", code(kind["name"])],
         ["Ids", code(f"{kind['prefix']}_…")],
         ["Belongs to", whose],
         ["Routes", f"{NAMESPACES[kind['namespace']].lower()}, at {code(where)}"],
+        ["Command", f"[{code(f'gp {noun}')}](../cli.md#{noun.replace(' ', '-')})"],
         ["Permissions", code(f"{kind['service']}.{kind['name']}.*")],
     ]
     rows += [[f"Verb {code(each['verb'])}", each["summary"]] for each in kind["actions"]]
-    return table(("", ""), rows)
+    return table(("Kind", code(kind["name"])), rows)
 
 
 def _asked(kind: Mapping[str, Any], create: Operation | None) -> str:
