@@ -54,7 +54,9 @@ async def _drift_of(api: Api, resource: str) -> str:
 
 async def test_what_is_ignored_is_not_corrected_and_shown_as_such(api: Api) -> None:
     group, drift_id = await _vanished_group(api)
+    assert (await api.get("/summary"))["drift_open"] == 1
     decided = await _decided(api, drift_id, "ignore")
+    assert (await api.get("/summary"))["drift_open"] == 0
     me = (await api.call("GET", "/api/common/v1/me")).json()["user"]["id"]
     assert (decided["decision"], decided["decided_by"], decided["reason"], decided["until"]) == ("ignore", me, WHY, None)
     assert await api.cloud.correct() == 0

@@ -54,9 +54,9 @@ async def _drift_rows(tx: Tx, where: Where, *, limit: int) -> Sequence[Row]:
 
 
 async def open_drift(tx: Tx, *, project_id: UUID | None) -> int:
-    """How much drift of a project, or (None) of the platform, is open."""
+    """How much drift of a project, or (None) of the platform, is open and not ignored."""
     where = Where()
-    where.clauses.append("resolved_at IS NULL")
+    where.clauses += ["resolved_at IS NULL", "drift_decision(drift) <> 'ignore'"]
     where.equal(project_id=project_id)
     count: int = await tx.value(f"SELECT count(*) FROM drift {where.sql}", *where.values)  # noqa: S608  # our own columns
     return count
