@@ -19,7 +19,11 @@ export interface Page {
 
 export const pages: Page[] = [
   { path: "", load: () => import("./shell/Home") },
-  { path: "p/:project", load: () => import("./shell/Overview"), navigation: { section: "", text: "Overview" } },
+  {
+    path: "p/:project",
+    load: () => import("./dashboard/ProjectDashboard"),
+    navigation: { section: "", text: "Overview" },
+  },
   {
     path: "p/:project/jobs",
     load: () => import("./jobs/JobsPage"),

@@ -23,7 +23,7 @@ import { JobActions } from "./JobActions";
 import { JobFacts } from "./JobFacts";
 import { Timeline } from "./Timeline";
 import { TracePanel } from "./TracePanel";
-import { type Job, classSentence, doing, faultOf, hasEnded, jobsPath, waiting } from "./job";
+import { type Job, classSentence, doing, hasEnded, jobsPath, waiting } from "./job";
 
 export default function JobPage() {
   const place = usePlace();
@@ -71,7 +71,7 @@ function useJob(place: Place, id: string) {
 
 /** What is to be known first: why it failed, or what it waits for. */
 function Standing({ job }: { job: Job }) {
-  const fault = faultOf(job);
+  const fault = job.error;
   const why = waiting(job);
   return (
     <div aria-live="polite">

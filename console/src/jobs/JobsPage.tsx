@@ -14,7 +14,7 @@ import { duration } from "../parts/words";
 import { MOMENTS, filter } from "../records/filters";
 import { RecordTable } from "../records/RecordTable";
 import { useHeading } from "../shell/heading";
-import { type Job, STATES, VERBS, doing, faultOf, homeOfJob, jobAddress, jobsPath, secondsOf } from "./job";
+import { type Job, STATES, VERBS, doing, homeOfJob, jobAddress, jobsPath, secondsOf } from "./job";
 
 export default function JobsPage() {
   const place = usePlace();
@@ -69,7 +69,7 @@ export function JobResource({ job }: { job: Job }) {
 }
 
 function Fault({ job }: { job: Job }) {
-  const fault = faultOf(job);
+  const fault = job.error;
   if (!fault) return <>–</>;
   return job.state === "FAILED" ? (
     <StatusIndicator type="error">{fault.message}</StatusIndicator>

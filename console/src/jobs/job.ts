@@ -48,23 +48,6 @@ export function secondsOf({ started_at, ended_at }: Pick<Job, "started_at" | "en
   return ((ended_at ? Date.parse(ended_at) : now) - Date.parse(started_at)) / 1000;
 }
 
-/** The last fault in the words of its agent or of the platform. */
-export interface Fault {
-  code: string;
-  fault_class: string;
-  message: string;
-}
-
-export function faultOf({ error }: Pick<Job, "error">): Fault | null {
-  if (!error) return null;
-  const { code, fault_class, message } = error;
-  return { code: asText(code), fault_class: asText(fault_class), message: asText(message) };
-}
-
-function asText(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
 const CLASSES: Record<string, string> = {
   transient: "Transient: another try may mend it",
   permanent: "Permanent: every further try would meet it again",

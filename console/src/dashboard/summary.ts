@@ -1,0 +1,18 @@
+/** How much there is in a project and how it is. */
+
+import { useQuery } from "@tanstack/react-query";
+
+import { answer, tenant } from "../api/client";
+import type { Place } from "../api/place";
+import { keys } from "../api/queries";
+import type { components } from "../api/tenant";
+
+export type Summary = components["schemas"]["Summary"];
+
+export function useSummary(place: Place) {
+  return useQuery({
+    queryKey: keys.whole(place, "summary"),
+    queryFn: () =>
+      answer(tenant.GET("/projects/{project_id}/summary", { params: { path: { project_id: place.id ?? "" } } })),
+  });
+}
