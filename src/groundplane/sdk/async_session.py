@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from groundplane.sdk.calls import Answer, Call
@@ -57,7 +57,7 @@ class AsyncSession:
             await self._go(walk, walk.effect)
         return walk.result
 
-    async def stream(self, steps: Steps[None]) -> AsyncIterator[Any]:
+    async def stream(self, steps: Steps[None]) -> AsyncGenerator[Any, None]:
         """What steps give, one after the other."""
         walk, opened = Walk(steps), Opened()
         try:

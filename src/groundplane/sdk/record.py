@@ -13,10 +13,9 @@ __all__ = ["AnyText", "Record", "as_json", "decoded"]
 
 Shape = TypeVar("Shape")
 
-_TOLD_TO_NOBODY = frozenset({
-    "access_token", "challenge", "codes", "device_code", "key", "password", "recovery_codes", "refresh_token", "secret",
-    "token", "uri", "value",
-})  # fmt: skip
+_TOLD_TO_NOBODY = frozenset(
+    {"access_token", "device_code", "recovery_codes", "refresh_token", "secret", "token", "uri", "value"}
+)
 
 
 class AnyText:

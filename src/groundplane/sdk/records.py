@@ -92,7 +92,7 @@ class ApiKey(Record, frozen=True, kw_only=True):
     organization_id: str | None = None
     service_account_id: str | None = None
     name: str
-    scopes: tuple[str, ...] | None = ()
+    scopes: tuple[str, ...] | None = None
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
@@ -751,7 +751,7 @@ class NewApiKey(Record, frozen=True, kw_only=True):
     organization_id: str | None = None
     service_account_id: str | None = None
     name: str
-    scopes: tuple[str, ...] | None = ()
+    scopes: tuple[str, ...] | None = None
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
@@ -1025,7 +1025,7 @@ class QuotaEffect(Record, frozen=True, kw_only=True):
 class Recovery(Record, frozen=True, kw_only=True):
     """The second factor counts from now on. Each recovery code is good once; they are told only now."""
 
-    recovery_codes: tuple[str, ...] | None = ()
+    recovery_codes: tuple[str, ...] | None = None
 
 
 class ResourceBrief(Record, frozen=True, kw_only=True):
@@ -1296,7 +1296,7 @@ class System(Record, frozen=True, kw_only=True):
 
     version: str
     processes: tuple[Process, ...]
-    queues: tuple[Queue, ...] | None = ()
+    queues: tuple[Queue, ...] | None = None
     database: Database
     jobs: JobFigures
 

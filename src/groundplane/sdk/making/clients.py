@@ -36,10 +36,9 @@ class Flavour:
         """What the names of the scopes begin with."""
         return "Async" if self.asynchronous else ""
 
-    @property
-    def iterator(self) -> str:
-        """What a list is."""
-        return "AsyncIterator" if self.asynchronous else "Iterator"
+    def many(self, item: str) -> str:
+        """What gives items one by one; one that waits is closed by who wants no more (`contextlib.aclosing`)."""
+        return f"AsyncGenerator[{item}, None]" if self.asynchronous else f"Iterator[{item}]"
 
 
 def class_lines(operations: Sequence[Operation], prefixes: dict[str, str], flavour: Flavour) -> Iterator[str]:
@@ -165,7 +164,7 @@ def _optional(argument: Argument) -> str:
 def _answer(operation: Operation, flavour: Flavour, *, dry_run: bool) -> str:
     if dry_run:
         return "records.DryRun"
-    return f"{flavour.iterator}[{operation.answer}]" if operation.form in _ITERATES else operation.answer
+    return flavour.many(operation.answer) if operation.form in _ITERATES else operation.answer
 
 
 _FLOWS = {

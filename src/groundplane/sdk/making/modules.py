@@ -64,7 +64,7 @@ _RECORDS = (
     "    from groundplane.sdk.record import AnyText as Literal",
 )
 _NAMES = {
-    "collections.abc": ("AsyncIterator", "Iterator", "Mapping", "Sequence"),
+    "collections.abc": ("AsyncGenerator", "Iterator", "Mapping", "Sequence"),
     "datetime": ("datetime",),
     "pathlib": ("Path",),
     "typing": ("TYPE_CHECKING", "Any", "Literal", "NotRequired", "TypedDict", "Unpack"),

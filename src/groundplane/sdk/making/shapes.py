@@ -150,7 +150,7 @@ def _field(key: str, kind: str, schema: Json, *, required: bool) -> list[str]:
 
 def _defaulted(kind: str, schema: Json) -> tuple[str, str]:
     """What a field is that may be left out. A list that is not said is empty, everything else is None."""
-    if kind.startswith("tuple["):
+    if kind.startswith("tuple[") and not kind.endswith("None"):
         return kind, " = ()"
     default = schema.get("default")
     if isinstance(default, bool | int | str) and kind in {"bool", "int", "str"}:
