@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
@@ -101,7 +101,7 @@ class TenantVms(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Vm]:
+    ) -> AsyncGenerator[records.Vm, None]:
         """List vms."""
         call = Call(
             "GET",
@@ -193,7 +193,7 @@ class TenantVms(_Group):
 
     def follow_console_log(
         self, reference: str, offset: int = 0, *, timeout: float | None = None, interval: float = 0.5
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Read the serial console's log, as it grows."""
         call = Call("GET", f"{self._at}/vms/{quoted(reference)}/console-log")
         return self._session.stream(growing.follow(call, offset, timeout, interval))
@@ -262,7 +262,7 @@ class TenantSecrets(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Secret]:
+    ) -> AsyncGenerator[records.Secret, None]:
         """List secrets."""
         call = Call(
             "GET",
@@ -407,7 +407,7 @@ class TenantSshKeys(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.SshKey]:
+    ) -> AsyncGenerator[records.SshKey, None]:
         """List ssh keys."""
         call = Call(
             "GET",
@@ -536,7 +536,7 @@ class TenantPorts(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Port]:
+    ) -> AsyncGenerator[records.Port, None]:
         """List ports."""
         call = Call(
             "GET",
@@ -672,7 +672,7 @@ class TenantSecurityGroups(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.SecurityGroup]:
+    ) -> AsyncGenerator[records.SecurityGroup, None]:
         """List security groups."""
         call = Call(
             "GET",
@@ -804,7 +804,7 @@ class TenantSubnets(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Subnet]:
+    ) -> AsyncGenerator[records.Subnet, None]:
         """List subnets."""
         call = Call(
             "GET",
@@ -930,7 +930,7 @@ class TenantNetworks(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Network]:
+    ) -> AsyncGenerator[records.Network, None]:
         """List networks."""
         call = Call(
             "GET",
@@ -1064,7 +1064,7 @@ class TenantVolumes(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Volume]:
+    ) -> AsyncGenerator[records.Volume, None]:
         """List volumes."""
         call = Call(
             "GET",
@@ -1182,7 +1182,7 @@ class TenantImages(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Image]:
+    ) -> AsyncGenerator[records.Image, None]:
         """List images."""
         call = Call(
             "GET",
@@ -1295,7 +1295,7 @@ class TenantJobs(_Group):
         kind: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.Job]:
+    ) -> AsyncGenerator[records.Job, None]:
         """List jobs."""
         call = Call(
             "GET",
@@ -1350,7 +1350,7 @@ class TenantAuditEvents(_Group):
         resource: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.AuditEvent]:
+    ) -> AsyncGenerator[records.AuditEvent, None]:
         """Read the audit log."""
         call = Call(
             "GET",
@@ -1380,7 +1380,7 @@ class TenantDrift(_Group):
         decision: Literal["correct", "alert", "ignore"] | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.Drift]:
+    ) -> AsyncGenerator[records.Drift, None]:
         """List drift."""
         call = Call(
             "GET",
@@ -1434,7 +1434,7 @@ class AsyncTenant(_Group):
         call = Call("GET", f"{self._at}/search", query={"q": q, "limit": limit})
         return await self._session.run(jobs.read(call, records.SearchResults))
 
-    def events(self, *, cursor: str | None = None) -> AsyncIterator[Event]:
+    def events(self, *, cursor: str | None = None) -> AsyncGenerator[Event, None]:
         """Every change of resources and jobs that you may read, in the order of transactions."""
         call = Call("GET", f"{self._at}/events")
         return self._session.stream(events.follow(call, cursor))
@@ -1472,7 +1472,7 @@ class OrganizationApiKeys(_Group):
         super().__init__(session, at)
         self.dry_run = OrganizationApiKeysDryRun(session, at)
 
-    def list(self, service_account_id: str, *, name: str | None = None) -> AsyncIterator[records.ApiKey]:
+    def list(self, service_account_id: str, *, name: str | None = None) -> AsyncGenerator[records.ApiKey, None]:
         """List a service account's keys, oldest first."""
         call = Call("GET", f"{self._at}/service-accounts/{quoted(service_account_id)}/api-keys", query={"name": name})
         return self._session.stream(paging.items(call, records.ApiKeyPage))
@@ -1521,7 +1521,7 @@ class OrganizationGroups(_Group):
         super().__init__(session, at)
         self.dry_run = OrganizationGroupsDryRun(session, at)
 
-    def list(self, *, name: str | None = None) -> AsyncIterator[records.Group]:
+    def list(self, *, name: str | None = None) -> AsyncGenerator[records.Group, None]:
         """List an organization's groups."""
         call = Call("GET", f"{self._at}/groups", query={"name": name})
         return self._session.stream(paging.items(call, records.GroupPage))
@@ -1563,7 +1563,7 @@ class OrganizationGroupMembers(_Group):
         super().__init__(session, at)
         self.dry_run = OrganizationGroupMembersDryRun(session, at)
 
-    def list(self, group_id: str, *, email: str | None = None, name: str | None = None) -> AsyncIterator[records.Member]:
+    def list(self, group_id: str, *, email: str | None = None, name: str | None = None) -> AsyncGenerator[records.Member, None]:
         """List a group's members."""
         call = Call("GET", f"{self._at}/groups/{quoted(group_id)}/members", query={"email": email, "name": name})
         return self._session.stream(paging.items(call, records.MemberPage))
@@ -1615,7 +1615,7 @@ class OrganizationServiceAccounts(_Group):
         super().__init__(session, at)
         self.dry_run = OrganizationServiceAccountsDryRun(session, at)
 
-    def list(self, *, name: str | None = None) -> AsyncIterator[records.ServiceAccount]:
+    def list(self, *, name: str | None = None) -> AsyncGenerator[records.ServiceAccount, None]:
         """List an organization's service accounts."""
         call = Call("GET", f"{self._at}/service-accounts", query={"name": name})
         return self._session.stream(paging.items(call, records.ServiceAccountPage))
@@ -1688,7 +1688,7 @@ class OrganizationRoles(_Group):
         super().__init__(session, at)
         self.dry_run = OrganizationRolesDryRun(session, at)
 
-    def list(self, *, name: str | None = None) -> AsyncIterator[records.Role]:
+    def list(self, *, name: str | None = None) -> AsyncGenerator[records.Role, None]:
         """List an organization's custom roles."""
         call = Call("GET", f"{self._at}/roles", query={"name": name})
         return self._session.stream(paging.items(call, records.RolePage))
@@ -1762,7 +1762,7 @@ class OrganizationRoleBindings(_Group):
         super().__init__(session, at)
         self.dry_run = OrganizationRoleBindingsDryRun(session, at)
 
-    def list(self, *, user: str | None = None, role: str | None = None) -> AsyncIterator[records.Binding]:
+    def list(self, *, user: str | None = None, role: str | None = None) -> AsyncGenerator[records.Binding, None]:
         """List who has a role in an organization."""
         call = Call("GET", f"{self._at}/role-bindings", query={"user": user, "role": role})
         return self._session.stream(paging.items(call, records.BindingPage))
@@ -1836,7 +1836,9 @@ class OrganizationProjectRoleBindings(_Group):
         super().__init__(session, at)
         self.dry_run = OrganizationProjectRoleBindingsDryRun(session, at)
 
-    def list(self, project_id: str, *, user: str | None = None, role: str | None = None) -> AsyncIterator[records.Binding]:
+    def list(
+        self, project_id: str, *, user: str | None = None, role: str | None = None
+    ) -> AsyncGenerator[records.Binding, None]:
         """List who has a role in a project."""
         call = Call("GET", f"{self._at}/projects/{quoted(project_id)}/role-bindings", query={"user": user, "role": role})
         return self._session.stream(paging.items(call, records.BindingPage))
@@ -1894,7 +1896,7 @@ class OrganizationInvitations(_Group):
         super().__init__(session, at)
         self.dry_run = OrganizationInvitationsDryRun(session, at)
 
-    def list(self, *, email: str | None = None) -> AsyncIterator[records.CommonInvitation]:
+    def list(self, *, email: str | None = None) -> AsyncGenerator[records.CommonInvitation, None]:
         """List an organization's invitations, however they stand."""
         call = Call("GET", f"{self._at}/invitations", query={"email": email})
         return self._session.stream(paging.items(call, records.InvitationPage))
@@ -1965,7 +1967,7 @@ class OrganizationProjects(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Project]:
+    ) -> AsyncGenerator[records.Project, None]:
         """List projects."""
         call = Call(
             "GET",
@@ -2122,7 +2124,7 @@ class CommonSessions(_Group):
         method: Literal["password", "totp", "device", "sso"] | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.Session]:
+    ) -> AsyncGenerator[records.Session, None]:
         """List a user's sessions, oldest first."""
         call = Call(
             "GET",
@@ -2173,7 +2175,7 @@ class CommonMySessions(_Group):
         method: Literal["password", "totp", "device", "sso"] | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.Session]:
+    ) -> AsyncGenerator[records.Session, None]:
         """List your sessions, oldest first."""
         call = Call(
             "GET",
@@ -2314,7 +2316,7 @@ class CommonMyApiKeys(_Group):
         super().__init__(session, at)
         self.dry_run = CommonMyApiKeysDryRun(session, at)
 
-    def list(self, *, name: str | None = None) -> AsyncIterator[records.ApiKey]:
+    def list(self, *, name: str | None = None) -> AsyncGenerator[records.ApiKey, None]:
         """List your keys, oldest first."""
         call = Call("GET", f"{self._at}/me/api-keys", query={"name": name})
         return self._session.stream(paging.items(call, records.ApiKeyPage))
@@ -2429,7 +2431,7 @@ class CommonUsers(_Group):
         super().__init__(session, at)
         self.dry_run = CommonUsersDryRun(session, at)
 
-    def list(self, *, email: str | None = None, name: str | None = None) -> AsyncIterator[records.User]:
+    def list(self, *, email: str | None = None, name: str | None = None) -> AsyncGenerator[records.User, None]:
         """List users, oldest first."""
         call = Call("GET", f"{self._at}/users", query={"email": email, "name": name})
         return self._session.stream(paging.items(call, records.UserPage))
@@ -2453,7 +2455,7 @@ class CommonUsers(_Group):
 class CommonPermissions(_Group):
     """Permissions, in the platform."""
 
-    def list(self) -> AsyncIterator[str]:
+    def list(self) -> AsyncGenerator[str, None]:
         """List all permissions that there are."""
         call = Call("GET", f"{self._at}/permissions")
         return self._session.stream(paging.items(call, records.PermissionPage))
@@ -2462,7 +2464,7 @@ class CommonPermissions(_Group):
 class CommonBuiltInRoles(_Group):
     """Built in roles, in the platform."""
 
-    def list(self) -> AsyncIterator[records.BuiltInRole]:
+    def list(self) -> AsyncGenerator[records.BuiltInRole, None]:
         """List the built-in roles, what each permits, and where it may be given."""
         call = Call("GET", f"{self._at}/roles")
         return self._session.stream(paging.items(call, records.BuiltInRolePage))
@@ -2502,7 +2504,7 @@ class CommonPlatformRoleBindings(_Group):
         super().__init__(session, at)
         self.dry_run = CommonPlatformRoleBindingsDryRun(session, at)
 
-    def list(self, *, user: str | None = None, role: str | None = None) -> AsyncIterator[records.Binding]:
+    def list(self, *, user: str | None = None, role: str | None = None) -> AsyncGenerator[records.Binding, None]:
         """List who has a role on the whole platform."""
         call = Call("GET", f"{self._at}/role-bindings", query={"user": user, "role": role})
         return self._session.stream(paging.items(call, records.BindingPage))
@@ -2623,7 +2625,7 @@ class CommonOrganizations(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Organization]:
+    ) -> AsyncGenerator[records.Organization, None]:
         """List organizations."""
         call = Call(
             "GET",
@@ -2765,7 +2767,7 @@ class OperationsPools(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Pool]:
+    ) -> AsyncGenerator[records.Pool, None]:
         """List pools."""
         call = Call(
             "GET",
@@ -2876,7 +2878,7 @@ class OperationsHosts(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Host]:
+    ) -> AsyncGenerator[records.Host, None]:
         """List hosts."""
         call = Call(
             "GET",
@@ -3000,7 +3002,7 @@ class OperationsAgents(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Agent]:
+    ) -> AsyncGenerator[records.Agent, None]:
         """List agents."""
         call = Call(
             "GET",
@@ -3113,7 +3115,7 @@ class OperationsProviders(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Provider]:
+    ) -> AsyncGenerator[records.Provider, None]:
         """List providers."""
         call = Call(
             "GET",
@@ -3218,7 +3220,7 @@ class OperationsClusters(_Group):
         created_before: datetime | None = None,
         uses: str | None = None,
         sort: Literal["created_at", "-created_at", "name", "-name"] | None = None,
-    ) -> AsyncIterator[records.Cluster]:
+    ) -> AsyncGenerator[records.Cluster, None]:
         """List clusters."""
         call = Call(
             "GET",
@@ -3323,7 +3325,7 @@ class OperationsJobs(_Group):
         kind: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.Job]:
+    ) -> AsyncGenerator[records.Job, None]:
         """List jobs."""
         call = Call(
             "GET",
@@ -3378,7 +3380,7 @@ class OperationsAuditEvents(_Group):
         resource: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.AuditEvent]:
+    ) -> AsyncGenerator[records.AuditEvent, None]:
         """Read the audit log."""
         call = Call(
             "GET",
@@ -3428,7 +3430,7 @@ class OperationsDrift(_Group):
         decision: Literal["correct", "alert", "ignore"] | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.Drift]:
+    ) -> AsyncGenerator[records.Drift, None]:
         """List drift."""
         call = Call(
             "GET",
@@ -3471,7 +3473,7 @@ class OperationsIncidents(_Group):
         code: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.Incident]:
+    ) -> AsyncGenerator[records.Incident, None]:
         """List incidents."""
         call = Call(
             "GET",
@@ -3484,7 +3486,7 @@ class OperationsIncidents(_Group):
 class OperationsHostsHealth(_Group):
     """Hosts health, in the whole platform."""
 
-    def list(self, *, cluster: str | None = None, name: str | None = None) -> AsyncIterator[records.HostHealth]:
+    def list(self, *, cluster: str | None = None, name: str | None = None) -> AsyncGenerator[records.HostHealth, None]:
         """See how the hosts are."""
         call = Call("GET", f"{self._at}/hosts-health", query={"cluster": cluster, "name": name})
         return self._session.stream(paging.items(call, records.HostHealthPage))
@@ -3567,7 +3569,7 @@ class OperationsTrafficRules(_Group):
         project: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[records.TrafficRule]:
+    ) -> AsyncGenerator[records.TrafficRule, None]:
         """List traffic rules."""
         call = Call(
             "GET",
@@ -3780,7 +3782,7 @@ class AsyncOperations(_Group):
         call = Call("GET", f"{self._at}/search", query={"q": q, "limit": limit})
         return await self._session.run(jobs.read(call, records.SearchResults))
 
-    def events(self, *, cursor: str | None = None) -> AsyncIterator[Event]:
+    def events(self, *, cursor: str | None = None) -> AsyncGenerator[Event, None]:
         """Every change of resources and jobs that you may read, in the order of transactions."""
         call = Call("GET", f"{self._at}/events")
         return self._session.stream(events.follow(call, cursor))
