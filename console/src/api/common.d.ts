@@ -2008,14 +2008,21 @@ export interface components {
          * @description The job that carries a request on: follow `href`.
          */
         JobReference: {
-            /** Id */
+            /**
+             * Id
+             * @description The job's id.
+             */
             id: string;
             /**
              * State
+             * @description How far it is.
              * @enum {string}
              */
             state: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED";
-            /** Href */
+            /**
+             * Href
+             * @description Where it is read.
+             */
             href: string;
         };
         /**
@@ -2381,31 +2388,54 @@ export interface components {
          * @description A tenant: owns projects, users' roles and what they cost, with a quota for all projects together.
          */
         Organization: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -2435,13 +2465,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["OrganizationSpec"];
@@ -2575,31 +2608,54 @@ export interface components {
          * @description A place for resources within an organization, with a quota of its own.
          */
         Project: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -2629,13 +2685,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["ProjectSpec"];

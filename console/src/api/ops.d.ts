@@ -867,31 +867,54 @@ export interface components {
          * @description A process that carries out a cluster's tasks on its engines.
          */
         Agent: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -921,13 +944,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["AgentSpec"];
@@ -1044,31 +1070,54 @@ export interface components {
          * @description Infrastructure that one set of agents serves.
          */
         Cluster: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -1098,13 +1147,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["ClusterSpec"];
@@ -1471,31 +1523,54 @@ export interface components {
          * @description A server that virtual machines run on.
          */
         Host: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -1525,13 +1600,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["HostSpec"];
@@ -1710,20 +1788,36 @@ export interface components {
          * @description A fault that the job met, in its order.
          */
         JobError: {
-            /** Code */
+            /**
+             * Code
+             * @description Stable, to decide by.
+             */
             code: string;
-            /** Fault Class */
+            /**
+             * Fault Class
+             * @description `transient`: another try may mend it; `permanent`: none will.
+             */
             fault_class: string;
-            /** Message */
+            /**
+             * Message
+             * @description What went wrong, and what to do.
+             */
             message: string;
             /**
              * At
              * Format: date-time
+             * @description When, by the database's clock.
              */
             at: string;
-            /** Step */
+            /**
+             * Step
+             * @description In which step.
+             */
             step: string;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description At which try of it.
+             */
             attempt: number;
         };
         /**
@@ -1774,11 +1868,20 @@ export interface components {
          * @description What went wrong: a stable code, whether another try may mend it (transient or permanent), and a sentence to act on.
          */
         JobFault: {
-            /** Code */
+            /**
+             * Code
+             * @description Stable, to decide by.
+             */
             code: string;
-            /** Fault Class */
+            /**
+             * Fault Class
+             * @description `transient`: another try may mend it; `permanent`: none will.
+             */
             fault_class: string;
-            /** Message */
+            /**
+             * Message
+             * @description What went wrong, and what to do.
+             */
             message: string;
         };
         /**
@@ -1818,14 +1921,21 @@ export interface components {
          * @description Why a job has not begun: a rule of the operators holds it, until the rule ends or lets it through, in its turn.
          */
         JobHold: {
-            /** Rule Id */
+            /**
+             * Rule Id
+             * @description The rule.
+             */
             rule_id: string;
             /**
              * Action
+             * @description What it does.
              * @enum {string}
              */
             action: "pause" | "rate" | "concurrency";
-            /** Reason */
+            /**
+             * Reason
+             * @description The sentence of whoever made it.
+             */
             reason: string;
             /**
              * Until
@@ -1838,13 +1948,25 @@ export interface components {
          * @description Where what belongs to a job is read. `resource` is null for a parent of many.
          */
         JobLinks: {
-            /** Self */
+            /**
+             * Self
+             * @description The job.
+             */
             self: string;
-            /** Resource */
+            /**
+             * Resource
+             * @description What it changes.
+             */
             resource: string | null;
-            /** Parent */
+            /**
+             * Parent
+             * @description The job that it is a part of.
+             */
             parent: string | null;
-            /** Children */
+            /**
+             * Children
+             * @description The jobs that it is the parent of.
+             */
             children: string | null;
         };
         /**
@@ -1862,14 +1984,21 @@ export interface components {
          * @description The job that carries a request on: follow `href`.
          */
         JobReference: {
-            /** Id */
+            /**
+             * Id
+             * @description The job's id.
+             */
             id: string;
             /**
              * State
+             * @description How far it is.
              * @enum {string}
              */
             state: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED";
-            /** Href */
+            /**
+             * Href
+             * @description Where it is read.
+             */
             href: string;
         };
         /**
@@ -1883,15 +2012,28 @@ export interface components {
             /**
              * At
              * Format: date-time
+             * @description When, by the database's clock.
              */
             at: string;
-            /** Step */
+            /**
+             * Step
+             * @description The step of the workflow.
+             */
             step: string;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description Which try of that step.
+             */
             attempt: number;
-            /** What */
+            /**
+             * What
+             * @description What happened: entered, asked, reported, retrying, succeeded …
+             */
             what: string;
-            /** Detail */
+            /**
+             * Detail
+             * @description Its particulars: operations, the engines' calls, the fault.
+             */
             detail: {
                 [key: string]: unknown;
             };
@@ -1915,39 +2057,74 @@ export interface components {
          * @description One attempt at what is wanted of a resource; or, with verb `bulk`, the parent of many.
          */
         JobView: {
-            /** Id */
+            /**
+             * Id
+             * @description The job's id.
+             */
             id: string;
-            /** Workflow */
+            /**
+             * Workflow
+             * @description Which workflow it runs, such as `vm.create`.
+             */
             workflow: string;
             /**
              * Verb
+             * @description What was asked; `correct`: nobody did, it mends drift.
              * @enum {string}
              */
             verb: "create" | "update" | "delete" | "correct" | "bulk";
             /**
              * State
+             * @description How far it is.
              * @enum {string}
              */
             state: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED";
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project.
+             */
             project_id: string | null;
-            /** Resource Id */
+            /**
+             * Resource Id
+             * @description What it changes.
+             */
             resource_id: string;
-            /** Resource Kind */
+            /**
+             * Resource Kind
+             * @description Of which kind that is.
+             */
             resource_kind: string;
-            /** Step */
+            /**
+             * Step
+             * @description The step that it is in.
+             */
             step: string;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description Which try of that step.
+             */
             attempt: number;
             /** @description The last fault. */
             error: components["schemas"]["JobFault"] | null;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why it is.
+             */
             reason: string;
-            /** Requested By */
+            /**
+             * Requested By
+             * @description Who asked; null for the platform itself.
+             */
             requested_by: string | null;
-            /** Trace Id */
+            /**
+             * Trace Id
+             * @description Its trace, the request's own.
+             */
             trace_id: string;
             /**
              * Next At
@@ -1957,18 +2134,29 @@ export interface components {
             /**
              * Deadline
              * Format: date-time
+             * @description When it will have ended, one way or the other.
              */
             deadline: string;
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
-            /** Started At */
+            /**
+             * Started At
+             * @description When it began.
+             */
             started_at: string | null;
-            /** Ended At */
+            /**
+             * Ended At
+             * @description When it ended; null: it has not.
+             */
             ended_at: string | null;
-            /** Cancel Requested At */
+            /**
+             * Cancel Requested At
+             * @description When somebody cancelled it.
+             */
             cancel_requested_at: string | null;
             /** @description The traffic rule that keeps the job from beginning. */
             held: components["schemas"]["JobHold"] | null;
@@ -1977,8 +2165,12 @@ export interface components {
              * @description It was cancelled, and what it had done is being undone.
              */
             undoing: boolean;
-            /** Parent Id */
+            /**
+             * Parent Id
+             * @description The job that it is a part of.
+             */
             parent_id: string | null;
+            /** @description Where what belongs to it is read. */
             links: components["schemas"]["JobLinks"];
             /**
              * Steps
@@ -2042,31 +2234,54 @@ export interface components {
          * @description Where a host keeps volumes.
          */
         Pool: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -2096,13 +2311,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["PoolSpec"];
@@ -2188,31 +2406,54 @@ export interface components {
          * @description The engine that carries out compute, storage or network in a cluster.
          */
         Provider: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -2242,13 +2483,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["ProviderSpec"];

@@ -1522,31 +1522,54 @@ export interface components {
          * @description A disk to start volumes from.
          */
         Image: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -1576,13 +1599,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["ImageSpec"];
@@ -1634,20 +1660,36 @@ export interface components {
          * @description A fault that the job met, in its order.
          */
         JobError: {
-            /** Code */
+            /**
+             * Code
+             * @description Stable, to decide by.
+             */
             code: string;
-            /** Fault Class */
+            /**
+             * Fault Class
+             * @description `transient`: another try may mend it; `permanent`: none will.
+             */
             fault_class: string;
-            /** Message */
+            /**
+             * Message
+             * @description What went wrong, and what to do.
+             */
             message: string;
             /**
              * At
              * Format: date-time
+             * @description When, by the database's clock.
              */
             at: string;
-            /** Step */
+            /**
+             * Step
+             * @description In which step.
+             */
             step: string;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description At which try of it.
+             */
             attempt: number;
         };
         /**
@@ -1698,11 +1740,20 @@ export interface components {
          * @description What went wrong: a stable code, whether another try may mend it (transient or permanent), and a sentence to act on.
          */
         JobFault: {
-            /** Code */
+            /**
+             * Code
+             * @description Stable, to decide by.
+             */
             code: string;
-            /** Fault Class */
+            /**
+             * Fault Class
+             * @description `transient`: another try may mend it; `permanent`: none will.
+             */
             fault_class: string;
-            /** Message */
+            /**
+             * Message
+             * @description What went wrong, and what to do.
+             */
             message: string;
         };
         /**
@@ -1710,14 +1761,21 @@ export interface components {
          * @description Why a job has not begun: a rule of the operators holds it, until the rule ends or lets it through, in its turn.
          */
         JobHold: {
-            /** Rule Id */
+            /**
+             * Rule Id
+             * @description The rule.
+             */
             rule_id: string;
             /**
              * Action
+             * @description What it does.
              * @enum {string}
              */
             action: "pause" | "rate" | "concurrency";
-            /** Reason */
+            /**
+             * Reason
+             * @description The sentence of whoever made it.
+             */
             reason: string;
             /**
              * Until
@@ -1730,13 +1788,25 @@ export interface components {
          * @description Where what belongs to a job is read. `resource` is null for a parent of many.
          */
         JobLinks: {
-            /** Self */
+            /**
+             * Self
+             * @description The job.
+             */
             self: string;
-            /** Resource */
+            /**
+             * Resource
+             * @description What it changes.
+             */
             resource: string | null;
-            /** Parent */
+            /**
+             * Parent
+             * @description The job that it is a part of.
+             */
             parent: string | null;
-            /** Children */
+            /**
+             * Children
+             * @description The jobs that it is the parent of.
+             */
             children: string | null;
         };
         /**
@@ -1754,14 +1824,21 @@ export interface components {
          * @description The job that carries a request on: follow `href`.
          */
         JobReference: {
-            /** Id */
+            /**
+             * Id
+             * @description The job's id.
+             */
             id: string;
             /**
              * State
+             * @description How far it is.
              * @enum {string}
              */
             state: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED";
-            /** Href */
+            /**
+             * Href
+             * @description Where it is read.
+             */
             href: string;
         };
         /**
@@ -1775,15 +1852,28 @@ export interface components {
             /**
              * At
              * Format: date-time
+             * @description When, by the database's clock.
              */
             at: string;
-            /** Step */
+            /**
+             * Step
+             * @description The step of the workflow.
+             */
             step: string;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description Which try of that step.
+             */
             attempt: number;
-            /** What */
+            /**
+             * What
+             * @description What happened: entered, asked, reported, retrying, succeeded …
+             */
             what: string;
-            /** Detail */
+            /**
+             * Detail
+             * @description Its particulars: operations, the engines' calls, the fault.
+             */
             detail: {
                 [key: string]: unknown;
             };
@@ -1807,39 +1897,74 @@ export interface components {
          * @description One attempt at what is wanted of a resource; or, with verb `bulk`, the parent of many.
          */
         JobView: {
-            /** Id */
+            /**
+             * Id
+             * @description The job's id.
+             */
             id: string;
-            /** Workflow */
+            /**
+             * Workflow
+             * @description Which workflow it runs, such as `vm.create`.
+             */
             workflow: string;
             /**
              * Verb
+             * @description What was asked; `correct`: nobody did, it mends drift.
              * @enum {string}
              */
             verb: "create" | "update" | "delete" | "correct" | "bulk";
             /**
              * State
+             * @description How far it is.
              * @enum {string}
              */
             state: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED";
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project.
+             */
             project_id: string | null;
-            /** Resource Id */
+            /**
+             * Resource Id
+             * @description What it changes.
+             */
             resource_id: string;
-            /** Resource Kind */
+            /**
+             * Resource Kind
+             * @description Of which kind that is.
+             */
             resource_kind: string;
-            /** Step */
+            /**
+             * Step
+             * @description The step that it is in.
+             */
             step: string;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description Which try of that step.
+             */
             attempt: number;
             /** @description The last fault. */
             error: components["schemas"]["JobFault"] | null;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why it is.
+             */
             reason: string;
-            /** Requested By */
+            /**
+             * Requested By
+             * @description Who asked; null for the platform itself.
+             */
             requested_by: string | null;
-            /** Trace Id */
+            /**
+             * Trace Id
+             * @description Its trace, the request's own.
+             */
             trace_id: string;
             /**
              * Next At
@@ -1849,18 +1974,29 @@ export interface components {
             /**
              * Deadline
              * Format: date-time
+             * @description When it will have ended, one way or the other.
              */
             deadline: string;
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
-            /** Started At */
+            /**
+             * Started At
+             * @description When it began.
+             */
             started_at: string | null;
-            /** Ended At */
+            /**
+             * Ended At
+             * @description When it ended; null: it has not.
+             */
             ended_at: string | null;
-            /** Cancel Requested At */
+            /**
+             * Cancel Requested At
+             * @description When somebody cancelled it.
+             */
             cancel_requested_at: string | null;
             /** @description The traffic rule that keeps the job from beginning. */
             held: components["schemas"]["JobHold"] | null;
@@ -1869,8 +2005,12 @@ export interface components {
              * @description It was cancelled, and what it had done is being undone.
              */
             undoing: boolean;
-            /** Parent Id */
+            /**
+             * Parent Id
+             * @description The job that it is a part of.
+             */
             parent_id: string | null;
+            /** @description Where what belongs to it is read. */
             links: components["schemas"]["JobLinks"];
             /**
              * Steps
@@ -1929,31 +2069,54 @@ export interface components {
          * @description A layer 2 network of the project's own.
          */
         Network: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -1983,13 +2146,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["NetworkSpec"];
@@ -2084,31 +2250,54 @@ export interface components {
          * @description A network card's place on a network, with an address of its own.
          */
         Port: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -2138,13 +2327,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["PortSpec"];
@@ -2414,31 +2606,54 @@ export interface components {
          * @description A value that is kept sealed, in versions.
          */
         Secret: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -2468,13 +2683,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["SecretSpec"];
@@ -2562,31 +2780,54 @@ export interface components {
          * @description Rules of what may reach a port and what it may reach.
          */
         SecurityGroup: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -2616,13 +2857,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["SecurityGroupSpec"];
@@ -2718,31 +2962,54 @@ export interface components {
          * @description A public key that machines let in.
          */
         SshKey: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -2772,13 +3039,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["SshKeySpec"];
@@ -2842,31 +3112,54 @@ export interface components {
          * @description A range of addresses of a network, served by DHCP.
          */
         Subnet: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -2896,13 +3189,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["SubnetSpec"];
@@ -3166,31 +3462,54 @@ export interface components {
          * @description A virtual machine.
          */
         Vm: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -3220,13 +3539,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             /** @description What should be. */
             spec: components["schemas"]["VmSpec"];
@@ -3428,31 +3750,54 @@ export interface components {
          * @description A disk of the project's own.
          */
         Volume: {
-            /** Id */
+            /**
+             * Id
+             * @description Its id, for good.
+             */
             id: string;
-            /** Kind */
+            /**
+             * Kind
+             * @description What it is.
+             */
             kind: string;
-            /** Organization Id */
+            /**
+             * Organization Id
+             * @description Whose it is; null for the platform's own.
+             */
             organization_id: string | null;
-            /** Project Id */
+            /**
+             * Project Id
+             * @description In which project it is; null for what lies above projects.
+             */
             project_id: string | null;
-            /** Name */
+            /**
+             * Name
+             * @description Its name, unique among the living of its kind.
+             */
             name: string;
             /**
              * Status
+             * @description How it is; `error`: its last job failed, and is tried again.
              * @enum {string}
              */
             status: "creating" | "active" | "updating" | "deleting" | "deleted" | "error";
             /**
              * Wanted
+             * @description Whether it should be there; a delete wants it absent.
              * @enum {string}
              */
             wanted: "present" | "absent";
-            /** Labels */
+            /**
+             * Labels
+             * @description What people and programs mark it with.
+             */
             labels: {
                 [key: string]: string;
             };
-            /** Provider Reference */
+            /**
+             * Provider Reference
+             * @description What its engine calls it.
+             */
             provider_reference: string | null;
             /**
              * Cluster Id
@@ -3482,13 +3827,16 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was asked for.
              */
             created_at: string;
             /**
              * Updated At
              * Format: date-time
+             * @description When anything of it changed last.
              */
             updated_at: string;
+            /** @description The job that is at work on it; null: none is. */
             job?: components["schemas"]["JobReference"] | null;
             spec: components["schemas"]["VolumeSpec"];
             /** @description What is. */

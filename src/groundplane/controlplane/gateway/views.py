@@ -32,31 +32,33 @@ class View(BaseModel):
 class JobReference(View):
     """The job that carries a request on: follow `href`."""
 
-    id: str
-    state: Literal["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED"]
-    href: str
+    id: str = Field(description="The job's id.")
+    state: Literal["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED"] = Field(description="How far it is.")
+    href: str = Field(description="Where it is read.")
 
 
 class ResourceView(View):
     """The attributes that all resources share."""
 
-    id: str
-    kind: str
-    organization_id: str | None
-    project_id: str | None
-    name: str
-    status: Literal["creating", "active", "updating", "deleting", "deleted", "error"]
-    wanted: Literal["present", "absent"]
-    labels: dict[str, str]
-    provider_reference: str | None
+    id: str = Field(description="Its id, for good.")
+    kind: str = Field(description="What it is.")
+    organization_id: str | None = Field(description="Whose it is; null for the platform's own.")
+    project_id: str | None = Field(description="In which project it is; null for what lies above projects.")
+    name: str = Field(description="Its name, unique among the living of its kind.")
+    status: Literal["creating", "active", "updating", "deleting", "deleted", "error"] = Field(
+        description="How it is; `error`: its last job failed, and is tried again."
+    )
+    wanted: Literal["present", "absent"] = Field(description="Whether it should be there; a delete wants it absent.")
+    labels: dict[str, str] = Field(description="What people and programs mark it with.")
+    provider_reference: str | None = Field(description="What its engine calls it.")
     cluster_id: str | None = Field(default=None, description="Where it is; operators only.")
     host_id: str | None = Field(default=None, description="Which host it is on; operators only.")
     generation: int = Field(description="Counts changes of what is wanted.")
     observed_generation: int = Field(description="The last generation that an engine confirmed.")
     revision: int = Field(description="Counts every change.")
-    created_at: datetime
-    updated_at: datetime
-    job: JobReference | None = None
+    created_at: datetime = Field(description="When it was asked for.")
+    updated_at: datetime = Field(description="When anything of it changed last.")
+    job: JobReference | None = Field(default=None, description="The job that is at work on it; null: none is.")
 
 
 def view_model(kind: Kind) -> type[ResourceView]:
@@ -137,74 +139,76 @@ class JobStep(View):
     succeeded, failed.
     """
 
-    at: datetime
-    step: str
-    attempt: int
-    what: str
-    detail: dict[str, Any]
+    at: datetime = Field(description="When, by the database's clock.")
+    step: str = Field(description="The step of the workflow.")
+    attempt: int = Field(description="Which try of that step.")
+    what: str = Field(description="What happened: entered, asked, reported, retrying, succeeded …")
+    detail: dict[str, Any] = Field(description="Its particulars: operations, the engines' calls, the fault.")
 
 
 class JobLinks(View):
     """Where what belongs to a job is read. `resource` is null for a parent of many."""
 
-    self: str
-    resource: str | None
-    parent: str | None
-    children: str | None
+    self: str = Field(description="The job.")
+    resource: str | None = Field(description="What it changes.")
+    parent: str | None = Field(description="The job that it is a part of.")
+    children: str | None = Field(description="The jobs that it is the parent of.")
 
 
 class JobFault(View):
     """What went wrong: a stable code, whether another try may mend it (transient or permanent), and a sentence to act on."""
 
-    code: str
-    fault_class: str
-    message: str
+    code: str = Field(description="Stable, to decide by.")
+    fault_class: str = Field(description="`transient`: another try may mend it; `permanent`: none will.")
+    message: str = Field(description="What went wrong, and what to do.")
 
 
 class JobError(JobFault):
     """A fault that the job met, in its order."""
 
-    at: datetime
-    step: str
-    attempt: int
+    at: datetime = Field(description="When, by the database's clock.")
+    step: str = Field(description="In which step.")
+    attempt: int = Field(description="At which try of it.")
 
 
 class JobHold(View):
     """Why a job has not begun: a rule of the operators holds it, until the rule ends or lets it through, in its turn."""
 
-    rule_id: str
-    action: Literal["pause", "rate", "concurrency"]
-    reason: str
+    rule_id: str = Field(description="The rule.")
+    action: Literal["pause", "rate", "concurrency"] = Field(description="What it does.")
+    reason: str = Field(description="The sentence of whoever made it.")
     until: datetime | None = Field(description="When the rule expires; the job looks again then, or sooner if there is room.")
 
 
 class JobView(View):
     """One attempt at what is wanted of a resource; or, with verb `bulk`, the parent of many."""
 
-    id: str
-    workflow: str
-    verb: Literal["create", "update", "delete", "correct", "bulk"]
-    state: Literal["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED"]
-    organization_id: str | None
-    project_id: str | None
-    resource_id: str
-    resource_kind: str
-    step: str
-    attempt: int
+    id: str = Field(description="The job's id.")
+    workflow: str = Field(description="Which workflow it runs, such as `vm.create`.")
+    verb: Literal["create", "update", "delete", "correct", "bulk"] = Field(
+        description="What was asked; `correct`: nobody did, it mends drift."
+    )
+    state: Literal["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED"] = Field(description="How far it is.")
+    organization_id: str | None = Field(description="Whose it is; null for the platform's own.")
+    project_id: str | None = Field(description="In which project.")
+    resource_id: str = Field(description="What it changes.")
+    resource_kind: str = Field(description="Of which kind that is.")
+    step: str = Field(description="The step that it is in.")
+    attempt: int = Field(description="Which try of that step.")
     error: JobFault | None = Field(description="The last fault.")
-    reason: str
-    requested_by: str | None
-    trace_id: str
+    reason: str = Field(description="Why it is.")
+    requested_by: str | None = Field(description="Who asked; null for the platform itself.")
+    trace_id: str = Field(description="Its trace, the request's own.")
     next_at: datetime | None = Field(description="When it is looked at again, if nothing happens before.")
-    deadline: datetime
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    cancel_requested_at: datetime | None
+    deadline: datetime = Field(description="When it will have ended, one way or the other.")
+    created_at: datetime = Field(description="When it was asked for.")
+    started_at: datetime | None = Field(description="When it began.")
+    ended_at: datetime | None = Field(description="When it ended; null: it has not.")
+    cancel_requested_at: datetime | None = Field(description="When somebody cancelled it.")
     held: JobHold | None = Field(description="The traffic rule that keeps the job from beginning.")
     undoing: bool = Field(description="It was cancelled, and what it had done is being undone.")
-    parent_id: str | None
-    links: JobLinks
+    parent_id: str | None = Field(description="The job that it is a part of.")
+    links: JobLinks = Field(description="Where what belongs to it is read.")
     steps: list[JobStep] = Field(default_factory=list, description="What happened, in order; only on a single job.")
     errors: list[JobError] = Field(default_factory=list, description="Every fault, in order; only on a single job.")
 
