@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from groundplane.processes.migrate import Credentials
 pytestmark = pytest.mark.slow
 GP = str(Path(sys.executable).with_name("gp"))
 PASSWORD = "a long password of Ann's"
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ann@acme"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,21 @@ def test_a_device_is_let_in_by_somebody_who_is(cloud: Installation, ann: Person,
         ann.does("device", "approve", words[-1].split()[-1])
         assert login.wait(timeout=60) == 0
     assert "ann@acme.example" in device.does("me", "show")
+
+
+def test_what_changes_is_watched(ann: Person) -> None:
+    argv = [GP, "event", "watch", "-o", "json"]
+    with subprocess.Popen(argv, env=ann.environment(), stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        for number in range(20):  # until it listens
+            ann.does("ssh-key", "create", f"key-{number}", "--public-key", PUBLIC_KEY)
+            if select.select([watching.stdout], [], [], 0.5)[0]:
+                break
+        event = json.loads(watching.stdout.readline())
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=10) == 130
+    assert event["data"]["kind"] == "ssh_key"
+    assert event["cursor"]
 
 
 def test_nobody_waits_after_ctrl_c_and_the_job_goes_on(admin: Person, ann: Person) -> None:

@@ -1,6 +1,6 @@
 """The commands that are more than one request of the table. What they do is imported when they are called."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import click
 
@@ -8,8 +8,12 @@ from groundplane.cli.commands import FORMATS, Maker, Sectioned
 from groundplane.cli.completion import SHELLS, complete_noun, complete_place
 from groundplane.cli.table import the_table
 
-NOUNS: Mapping[str, str] = {"context": "Platforms that you are logged in to, and what commands are about there."}
-"""Nouns that the API does not have."""
+NOUNS: Mapping[str, str] = {
+    "context": "Platforms that you are logged in to, and what commands are about there.",
+    "event": "What changes in a project, as it changes.",
+    "ops event": "What changes on the whole platform, as it changes.",
+}
+"""Nouns that only commands made by hand have."""
 
 
 def _login(name: str) -> click.Command:
@@ -129,21 +133,43 @@ def _watch(noun: str) -> Maker:
 
             watch_job(noun, **given)  # type: ignore[arg-type]
 
-        params: list[click.Parameter] = [
+        own: list[click.Parameter] = [
             click.Argument(["job"], metavar="JOB", shell_complete=complete_noun(noun)),
             click.Option(["--timeout"], type=float, default=600.0, show_default=True, metavar="SECONDS", help="How long."),
-            click.Option(["--context"], metavar="NAME", help="Another context than the one in use."),
         ]
-        if noun == "job":
-            params.append(click.Option(["--project"], metavar="NAME", help="Another project than the context's."))
-            params.append(
-                click.Option(["--org", "organization"], metavar="NAME", help="Another organization than the context's.")
-            )
-        result = Sectioned(name, help="Watch a job until it ends.", params=params, callback=callback)
-        result.common = frozenset({"context", "project", "organization"})
-        return result
+        return _placed(name, "Watch a job until it ends.", own, callback, in_project=noun == "job")
 
     return make
+
+
+def _watch_events(noun: str) -> Maker:
+    def make(name: str) -> click.Command:
+        def callback(**given: object) -> None:
+            from groundplane.cli.watching import watch_events  # noqa: PLC0415
+
+            watch_events(noun, **given)  # type: ignore[arg-type]
+
+        own: list[click.Parameter] = [
+            click.Option(["--since"], metavar="CURSOR", help="Begin after the event of this cursor; else with what happens now."),
+            click.Option(["--output", "-o", "form"], type=click.Choice(["table", "json"]), default="table", help="How it is shown."),
+        ]
+        return _placed(name, "Watch what changes, until Ctrl-C.", own, callback, in_project=noun == "event")
+
+    return make
+
+
+def _placed(
+    name: str, words: str, own: list[click.Parameter], callback: Callable[..., None], *, in_project: bool
+) -> click.Command:
+    """A command with the options that say where it is about."""
+    common = [click.Option(["--context"], metavar="NAME", help="Another context than the one in use.")]
+    if in_project:
+        help_of = "Another {} than the context's."
+        common.append(click.Option(["--project"], metavar="NAME", help=help_of.format("project")))
+        common.append(click.Option(["--org", "organization"], metavar="NAME", help=help_of.format("organization")))
+    result = Sectioned(name, help=words, params=[*own, *common], callback=callback)
+    result.common = frozenset({"context", "project", "organization"})
+    return result
 
 
 def _completion(name: str) -> click.Command:
@@ -176,5 +202,7 @@ COMMANDS: Mapping[str, Maker] = {
     "completion": _completion,
     "job watch": _watch("job"),
     "ops job watch": _watch("ops job"),
+    "event watch": _watch_events("event"),
+    "ops event watch": _watch_events("ops event"),
 }
 """By the words that they are typed as."""

@@ -12,7 +12,6 @@ import click
 
 from groundplane.cli.connection import Connection
 from groundplane.cli.failures import CommandError
-from groundplane.cli.following import follow, started
 from groundplane.cli.output import name_of, show
 from groundplane.cli.paint import coloured, harmless
 from groundplane.cli.table import Command, Field
@@ -178,10 +177,14 @@ def _send(connection: Connection, command: Command, typed: Typed, call: Call, it
     if "upload" in command.traits:
         call = _uploading(call, Path(str(typed.upload)))
     answer = connection.session.json(call, idempotency_key=typed.key)
+    if "only_page" in command.traits:
+        answer = answer["items"]
     reference = _job_of(answer)
     if reference is None or typed.dry_run or command.method == "GET":
         _tell(command, typed, answer)
         return
+    from groundplane.cli.following import follow, started  # noqa: PLC0415  # only jobs are followed
+
     if not typed.wait:
         _tell(command, typed, answer)
         started(reference, connection)

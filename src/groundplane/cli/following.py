@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +12,9 @@ from groundplane.cli.failures import FAILED, INTERRUPTED, TIMEOUT, CommandError
 from groundplane.cli.stories import step_line
 from groundplane.sdk.errors import JobFailedError, WaitTimeoutError
 from groundplane.sdk.jobs import wait_for
-from groundplane.sdk.records import Job, JobStep
+
+if TYPE_CHECKING:
+    from groundplane.sdk.records import Job, JobStep
 
 
 def watch_command(job: Mapping[str, Any], connection: Connection) -> str:
@@ -30,7 +32,7 @@ def started(job: Mapping[str, Any], connection: Connection) -> None:
         click.echo(f"Job {job['id']} goes on with it. Watch it: {watch_command(job, connection)}", err=True)
 
 
-def follow(connection: Connection, job: Mapping[str, Any], timeout: float, *, quiet: bool) -> Job:
+def follow(connection: Connection, job: Mapping[str, Any], timeout: float, *, quiet: bool) -> "Job":
     """Wait for a job, and show its steps unless `quiet`. Raises CommandError: it failed, took too long, or Ctrl-C was typed."""
     watch = watch_command(job, connection)
     try:
@@ -58,17 +60,17 @@ def _live(job_id: str, *, quiet: bool) -> Iterator[Any]:
     console = Console(stderr=True, highlight=False)
     with console.status(f"{job_id}: waiting") as status:
 
-        def on_step(step: JobStep) -> None:
+        def on_step(step: "JobStep") -> None:
             console.print(Text.from_ansi(_line(step)))
             status.update(f"{job_id}: {step.step}")
 
         yield on_step
 
 
-def _say(step: JobStep) -> None:
+def _say(step: "JobStep") -> None:
     click.echo(_line(step), err=True)
 
 
-def _line(step: JobStep) -> str:
+def _line(step: "JobStep") -> str:
     body = {"at": step.at.isoformat(), "step": step.step, "what": step.what, "attempt": step.attempt, "detail": step.detail}
     return f"  {step_line(body)}"

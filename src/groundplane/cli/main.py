@@ -43,7 +43,7 @@ class Root(Nouns):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The words in the order in which one needs them."""
-        nouns, projects = self.table.below(""), self.table.in_projects()
+        nouns, projects = self.table.below(""), self.table.in_projects() | {"event"}
         ours = {
             name: str(make(name).help).partition(": ")[0].partition("\n")[0].rstrip(".") for name, make in self.by_hand.items()
         }

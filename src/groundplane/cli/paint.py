@@ -31,6 +31,8 @@ _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 """What drives a terminal, or turns what is read around; a name may hold it."""
 _ESCAPES = re.compile("\x1b\\[[0-9;]*m")
 GAP = "  "
+_FEW = 4
+"""Lists of so many plain values stand on one line."""
 
 
 def harmless(text: str) -> str:
@@ -156,7 +158,8 @@ def _field(pad: str, key: str, value: Any, depth: int) -> list[str]:
     title = click.style(f"{harmless(key)}:", bold=depth == 0)
     if value is None or value in ("", [], {}):
         return []
-    if isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(each, Mapping | list) for each in value)):
+    is_long = isinstance(value, list) and (len(value) > _FEW or any(isinstance(each, Mapping | list) for each in value))
+    if isinstance(value, Mapping) or is_long:
         return [f"{pad}{title}", *outline(value, depth + 1)]
     if isinstance(value, str) and "\n" in value.strip():
         return [f"{pad}{title}", *(f"{pad}  {harmless(line)}" for line in value.strip().splitlines())]

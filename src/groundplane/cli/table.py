@@ -68,7 +68,8 @@ class Command:
 
     scope    organization or project, which the context says; empty for neither
     answer   the name of the answer's schema
-    traits   what it can do: dry_run, key, job, pages, etag, body, spec (its body has one), confirm, upload, text
+    traits   what it can do: dry_run, key, job, etag, body, spec (its body has one), confirm, upload, offset; what it answers:
+             pages, only_page, rows, text; limit: how much of it
     columns  of the table of what it answers
     """
 

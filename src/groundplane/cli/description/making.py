@@ -116,9 +116,11 @@ def _traits(paths: Paths, operation: Json, verb: str, *, has_spec: bool) -> Iter
     bodies = operation.get("requestBody", {}).get("content", {})
     answers = operation["responses"].get("200", {}).get("content", {})
     shape = paths.resolved(answer_schema(operation))
+    is_list = paths.page_item(operation) is not None
     found = {
-        "pages": paths.page_item(operation) is not None,
-        "limit": "limit" in named and paths.page_item(operation) is None,
+        "pages": is_list and "cursor" in named,
+        "only_page": is_list and "cursor" not in named,
+        "limit": "limit" in named and not is_list,
         "job": "202" in operation["responses"],
         "body": "application/json" in bodies,
         "spec": has_spec,

@@ -39,6 +39,7 @@ Programs say `GROUNDPLANE_URL` and `GROUNDPLANE_API_KEY` instead of logging in. 
 | `gp context delete NAME` | forget one |
 | `gp why KIND NAME` | why something is as it is, or is not there |
 | `gp job watch JOB`, `gp ops job watch JOB` | a job's steps as they happen |
+| `gp event watch`, `gp ops event watch` | what changes, as it changes; as JSON, each with the cursor to go on from |
 | `gp completion bash`, `zsh`, `fish` | what makes a shell complete nouns, verbs, options, names and ids |
 
 Contexts and credentials are files below `~/.config/groundplane` (`GROUNDPLANE_CONFIG_DIR`); credentials have mode 0600.
