@@ -150,8 +150,12 @@ def _watch_events(noun: str) -> Maker:
             watch_events(noun, **given)  # type: ignore[arg-type]
 
         own: list[click.Parameter] = [
-            click.Option(["--since"], metavar="CURSOR", help="Begin after the event of this cursor; else with what happens now."),
-            click.Option(["--output", "-o", "form"], type=click.Choice(["table", "json"]), default="table", help="How it is shown."),
+            click.Option(
+                ["--since"], metavar="CURSOR", help="Begin after the event of this cursor; else with what happens now."
+            ),
+            click.Option(
+                ["--output", "-o", "form"], type=click.Choice(["table", "json"]), default="table", help="How it is shown."
+            ),
         ]
         return _placed(name, "Watch what changes, until Ctrl-C.", own, callback, in_project=noun == "event")
 
