@@ -163,6 +163,22 @@ def test_a_failed_job_is_told_with_its_own_sentence(platform: Platform, gp: Gp) 
     assert ended.err == "Error: Job job_1 failed: The disk is gone.\nSee what happened: gp job show job_1\n"
 
 
+def test_a_job_that_was_to_be_cancelled_and_is_has_not_failed(platform: Platform, gp: Gp) -> None:
+    error = {"code": "cancelled", "fault_class": "permanent", "message": "It was cancelled."}
+    for method, verb in (("POST", "/cancel"), ("GET", "")):
+        platform.on(f"{method} {PROJECT}/jobs/job_1{verb}", job("FAILED", error=error))
+    assert gp("job", "cancel", "job_1", "--wait").code == 0
+    assert gp("job", "watch", "job_1").code == 1
+
+
+def test_what_was_deleted_is_restored_by_its_name(platform: Platform, gp: Gp) -> None:
+    projects = f"{COMMON}/organizations/org_1/projects"
+    platform.on(f"GET {projects}", page({"id": "prj_9", "name": "old"}, {"id": "prj_8", "name": "older"}))
+    platform.on(f"POST {projects}/prj_9/restore", {**machine("old"), "kind": "project", "observed": {}})
+    assert gp("project", "restore", "old").code == 0
+    assert next(each for each in platform.asked if each.path == projects).query["deleted"] == "true"
+
+
 def test_a_wait_that_takes_too_long_says_how_to_go_on(platform: Platform, gp: Gp) -> None:
     platform.on(f"GET {PROJECT}/jobs/job_1", job("RUNNING", steps=[]))
     ended = gp("job", "watch", "job_1", "--timeout", "0")

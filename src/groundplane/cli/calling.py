@@ -193,7 +193,8 @@ def _send(connection: Connection, command: Command, typed: Typed, call: Call, it
         _tell(command, typed, answer)
         started(reference, connection)
         return
-    follow(connection, reference, typed.timeout, quiet=typed.form not in {"table", "wide"})
+    done = "cancelled" if command.verb == "cancel" else ""
+    follow(connection, reference, typed.timeout, quiet=typed.form not in {"table", "wide"}, done=done)
     _tell(command, typed, _settled(connection, call, item, answer, reference))
 
 

@@ -166,11 +166,11 @@ class Connection:
             return said
         if field.kind == "*":
             return self._identify_any(said)
-        if field.kind == "project":
+        if field.kind == "project" and not field.among:
             return self.find_project(said)[1].id
         if field.kind == "organization":
             return self.find_organization(said).id
-        return self._look_up(field.kind, field.by, said, before)
+        return self._look_up(field, said, before)
 
     def _identify_any(self, said: str) -> str:
         noun, _, name = said.rpartition("/")
@@ -181,13 +181,16 @@ class Connection:
                 return str(self.session.json(Call("GET", path))["id"])
         raise CommandError(f"{said!r} is not an id.", "Say KIND/NAME, as in vm/web, or an id.")
 
-    def _look_up(self, noun: str, by: str, said: str, before: Mapping[str, str]) -> str:
+    def _look_up(self, field: Field, said: str, before: Mapping[str, str]) -> str:
+        noun, by = field.kind, field.by
         command = the_table().find(noun, "list")
         if command is None:
             return said
         keys = {field.key for field in command.fields if field.where == "path"}
         path = self.path(command.path, {key: value for key, value in before.items() if key in keys})
-        found: list[Any] = [each for each in pages(self.session, path, {by: said}) if each[by] == said]
+        found: list[Any] = [
+            each for each in pages(self.session, path, {field.among: "true"} if field.among else {by: said}) if each[by] == said
+        ]
         if len(found) == 1:
             return str(found[0].get("id") or found[0].get("user_id"))
         if found:

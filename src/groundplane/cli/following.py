@@ -32,13 +32,18 @@ def started(job: Mapping[str, Any], connection: Connection) -> None:
         click.echo(f"Job {job['id']} goes on with it. Watch it: {watch_command(job, connection)}", err=True)
 
 
-def follow(connection: Connection, job: Mapping[str, Any], timeout: float, *, quiet: bool) -> "Job":
-    """Wait for a job, and show its steps unless `quiet`. Raises CommandError: it failed, took too long, or Ctrl-C was typed."""
+def follow(connection: Connection, job: Mapping[str, Any], timeout: float, *, quiet: bool, done: str = "") -> "Job":
+    """Wait for a job, and show its steps unless `quiet`. `done`: the code of a failure that is what was wanted.
+
+    Raises CommandError: it failed, took too long, or Ctrl-C was typed.
+    """
     watch = watch_command(job, connection)
     try:
         with _live(str(job["id"]), quiet=quiet) as on_step:
             return wait_for(connection.session, str(job["href"]), timeout, on_step)
     except JobFailedError as error:
+        if error.code == done:
+            return error.job
         raise CommandError(
             f"Job {error.job.id} failed: {error}", f"See what happened: {watch.replace(' watch ', ' show ')}", FAILED
         ) from error

@@ -31,6 +31,7 @@ class Field:
     kind        the noun of what it names, for completion, or `*` for what is said as KIND/NAME
     default     what it is when it is not said, where the API has no default; if `beside` is a key, only beside that
     by          the API wants an id: the filter of the noun's list by which a name is looked up
+    among       a name is looked up in what the list shows with this filter alone: deleted
     """
 
     name: str
@@ -50,6 +51,7 @@ class Field:
     pattern: Mapping[str, Any] | None = None
     kind: str = ""
     by: str = ""
+    among: str = ""
 
 
 @dataclass(frozen=True)

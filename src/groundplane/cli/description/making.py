@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from groundplane.cli.description.columns import COLUMNS
-from groundplane.cli.description.naming import BY_HAND, METHODS, Json, Paths, answer_schema
+from groundplane.cli.description.naming import AMONG, BY_HAND, METHODS, Json, Paths, answer_schema
 from groundplane.cli.description.options import Collections, body_fields, parameters
 from groundplane.cli.table import Column, Command, Field
 
@@ -80,6 +80,9 @@ def _command(paths: Paths, path: str, method: str, collections: Collections) -> 
     noun, _, verb = paths.name(path, method).rpartition(" ")
     scope, given = _scope(path)
     taken = list(parameters(operation, path, noun, given, collections))
+    among = AMONG.get(f"{paths.namespace} {operation['operationId']}")
+    if among is not None:
+        taken = [replace(field, by="name", among=among) if field.kind == noun else field for field in taken]
     body, has_spec = body_fields(paths, operation, collections)
     if method == "post":  # what is new and not said has no limit anyway
         body = [replace(field, nullable=False) for field in body]

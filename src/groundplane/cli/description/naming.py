@@ -39,6 +39,9 @@ NAMES: Mapping[str, str] = {
 }
 """By namespace and operationId; the last word is the verb."""
 
+AMONG: Mapping[str, str] = {"common project_restore": "deleted"}
+"""Operations about what their noun's list shows with a filter alone; the API knows that by its id."""
+
 BY_HAND: Mapping[str, str] = {
     "common login_method_list": "login",
     "common device_create": "login",
