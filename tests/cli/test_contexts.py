@@ -172,6 +172,7 @@ def test_secrets_are_in_no_text_about_credentials() -> None:
 
 def test_plain_http_to_elsewhere_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     assert logins._checked("cloud.example.org/") == "https://cloud.example.org"
+    assert logins._checked("localhost:8700") == "http://localhost:8700"
     assert logins._checked("http://10.0.0.1:8700") == "http://10.0.0.1:8700"
     assert "in the clear" in capsys.readouterr().err
 

@@ -16,6 +16,8 @@ from groundplane.sdk.errors import ApiError, ClientError
 from groundplane.sdk.login import Tokens, ask_for_device, wait_for_approval, with_code, with_password
 from groundplane.sdk.session import Call, Session
 
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
 
 def log_in(
     url: str, email: str | None, password_stdin: bool, api_key: bool, name: str, organization: str | None, project: str | None
@@ -41,11 +43,12 @@ def log_in(
 
 def _checked(url: str) -> str:
     """A URL that tokens may be sent to. Raises CommandError."""
-    url = url if "://" in url else f"https://{url}"
+    if "://" not in url:
+        url = f"{'http' if urlsplit(f'//{url}').hostname in _LOOPBACK else 'https'}://{url}"
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise CommandError(f"{url!r} is no address of a platform.", "Say it as in https://cloud.example.org")
-    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         click.echo(f"Passwords and tokens travel to {parts.hostname} in the clear: use https.", err=True)
     return url.rstrip("/")
 

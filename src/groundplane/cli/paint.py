@@ -66,11 +66,15 @@ def clipped(text: str, room: int) -> str:
 
 
 def columns(titles: Sequence[str], rows: Iterable[Sequence[str]], room: int | None) -> list[str]:
-    """A table's lines. Cells are coloured already. What is wider than `room` has its widest columns clipped; None: no limit."""
+    """A table's lines. Cells are coloured already.
+
+    What is wider than `room` has its widest columns clipped, but never the first, by which one calls a row. None: no limit.
+    """
     table = [list(row) for row in rows]
     widths = [max([width(title), *(width(row[index]) for row in table)]) for index, title in enumerate(titles)]
     if room is not None:
-        _fit(widths, room - len(GAP) * (len(widths) - 1), [min(width(title), 6) for title in titles])
+        least = [widths[0], *(min(width(title), 6) for title in titles[1:])]
+        _fit(widths, room - len(GAP) * (len(widths) - 1), least)
     heads = [title.ljust(size) for title, size in zip(titles, widths, strict=True)]
     lines = [GAP.join(click.style(each, bold=True) for each in [*heads[:-1], titles[-1]])]
     for row in table:

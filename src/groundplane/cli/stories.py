@@ -82,7 +82,7 @@ def trace(answer: Json, room: int) -> Sequence[str]:
     """A waterfall."""
     spans = list(_walk(answer["spans"], 0))
     names = [f"{'  ' * depth}{harmless(span['name'])}" for depth, span in spans]
-    label = min(max(map(width, names), default=0), 48)
+    label = min(max(map(width, names), default=0), 48, max(room // 2, 20))
     bar = max(room - label - 28, 10)
     total = max(answer["duration_ms"], 0.001)
     lines = [f"{harmless(answer['sentence'])} {answer['duration_ms']:.0f} ms in all."]
