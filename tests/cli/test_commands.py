@@ -246,6 +246,39 @@ def test_another_project_is_found_by_its_name(platform: Platform, gp: Gp) -> Non
     assert gp("vm", "list", "--project", "nothing").code == 3
 
 
+def test_changes_are_watched_and_what_was_missed_is_told(platform: Platform, gp: Gp, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = f"GET {PROJECT}/events"
+    change = {
+        "entity": "resource",
+        "kind": "vm",
+        "name": "web",
+        "status": "active",
+        "at": AT,
+        "deleted": False,
+        "changed_by": "usr_1",
+    }
+    step = {"entity": "job", "id": "job_1", "workflow": "vm.create", "state": "RUNNING", "step": "create", "at": AT}
+    answers = [
+        problem(410, "cursor_too_old", "Begin anew."),
+        (200, {"items": [], "next": "a"}),
+        (200, {"items": [change, step], "next": "b"}),
+    ]
+
+    def pause(_: float) -> None:
+        if not answers:
+            raise KeyboardInterrupt
+        platform.answers[events] = answers.pop(0)
+
+    monkeypatch.setattr("groundplane.cli.watching.time.sleep", pause)
+    platform.answers[events] = (200, {"items": [], "next": "0"})
+    ended = gp("event", "watch", "--since", "old")
+    assert ended.code == 130
+    assert ended.out.splitlines()[-2:] == [
+        "12:00:00  vm web: active by usr_1",
+        "12:00:00  job job_1: vm.create RUNNING at create",
+    ]
+
+
 def test_a_query_picks(platform: Platform, gp: Gp) -> None:
     platform.on("GET " + VMS, page(machine("web"), machine("db")))
     assert gp("vm", "list", "--query", "[].name").out == "web\ndb\n"

@@ -140,11 +140,10 @@ def _confirm(command: Command, typed: Typed) -> None:
 
 
 def _list(connection: Connection, command: Command, typed: Typed, path: str, query: Mapping[str, str | int | float]) -> None:
-<<<<<<< HEAD
     found: Iterator[Any] = pages(connection.session, path, dict(query))  # type: ignore[arg-type]
-=======
     found: Iterator[Any] = pages(connection.session, path, query)
->>>>>>> 146902f (gp event watch: what changes, as it changes; it follows the SDK's stream)
+=======
+>>>>>>> c3d2123 (gp event watch asks for pages)
     show(command, list(itertools.islice(found, typed.limit)), typed.form, typed.query)
 
 
