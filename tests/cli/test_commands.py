@@ -1,5 +1,6 @@
 """What commands ask of the platform, and what people and programs see of its answers."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -247,36 +248,35 @@ def test_another_project_is_found_by_its_name(platform: Platform, gp: Gp) -> Non
 
 
 def test_changes_are_watched_and_what_was_missed_is_told(platform: Platform, gp: Gp, monkeypatch: pytest.MonkeyPatch) -> None:
-    events = f"GET {PROJECT}/events"
+    common = {"id": "vm_web", "revision": 1, "at": AT}
     change = {
+        **common,
         "entity": "resource",
         "kind": "vm",
         "name": "web",
         "status": "active",
-        "at": AT,
         "deleted": False,
         "changed_by": "usr_1",
     }
-    step = {"entity": "job", "id": "job_1", "workflow": "vm.create", "state": "RUNNING", "step": "create", "at": AT}
-    answers = [
-        problem(410, "cursor_too_old", "Begin anew."),
-        (200, {"items": [], "next": "a"}),
-        (200, {"items": [change, step], "next": "b"}),
-    ]
+    step = {**common, "entity": "job", "kind": "job", "workflow": "vm.create", "state": "RUNNING", "step": "create"}
+    told = "".join(
+        f"id: {cursor}\nevent: {event}\ndata: {json.dumps(data)}\n\n"
+        for cursor, event, data in (("a", "reset", {}), ("b", "resource", change), ("c", "job", step))
+    )
+    platform.on(f"GET {PROJECT}/events", told.encode())
 
-    def pause(_: float) -> None:
-        if not answers:
-            raise KeyboardInterrupt
-        platform.answers[events] = answers.pop(0)
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr("groundplane.cli.watching.time.sleep", pause)
-    platform.answers[events] = (200, {"items": [], "next": "0"})
+    monkeypatch.setattr("groundplane.sdk.session.time.sleep", interrupted)
     ended = gp("event", "watch", "--since", "old")
     assert ended.code == 130
-    assert ended.out.splitlines()[-2:] == [
+    assert ended.out.splitlines() == [
+        "Some changes were missed: list again what you look at.",
         "12:00:00  vm web: active by usr_1",
-        "12:00:00  job job_1: vm.create RUNNING at create",
+        "12:00:00  job vm_web: vm.create RUNNING at create",
     ]
+    assert platform.last("GET").headers["last-event-id"] == "old"
 
 
 def test_a_query_picks(platform: Platform, gp: Gp) -> None:

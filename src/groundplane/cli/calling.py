@@ -140,10 +140,7 @@ def _confirm(command: Command, typed: Typed) -> None:
 
 
 def _list(connection: Connection, command: Command, typed: Typed, path: str, query: Mapping[str, str | int | float]) -> None:
-    found: Iterator[Any] = pages(connection.session, path, dict(query))  # type: ignore[arg-type]
     found: Iterator[Any] = pages(connection.session, path, query)
-=======
->>>>>>> c3d2123 (gp event watch asks for pages)
     show(command, list(itertools.islice(found, typed.limit)), typed.form, typed.query)
 
 

@@ -1,8 +1,7 @@
 """`gp job watch` and `gp event watch`: what happens, as it happens."""
 
 import json
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
@@ -12,11 +11,10 @@ from groundplane.cli.connection import Connection
 from groundplane.cli.following import follow
 from groundplane.cli.paint import coloured, harmless, moment
 from groundplane.cli.table import the_table
-from groundplane.sdk.errors import ApiError
-from groundplane.sdk.session import Call, Session
+from groundplane.sdk.calls import Call
+from groundplane.sdk.events import follow as follow_events
+from groundplane.sdk.record import as_json
 
-LOOK_SECONDS = 0.5
-"""How long after a look that found nothing the next one is."""
 EVENTS = {"event": "/api/tenant/v1/projects/{project_id}/events", "ops event": "/api/ops/v1/events"}
 
 
@@ -37,29 +35,13 @@ def watch_events(
 ) -> None:
     """Show every change, until Ctrl-C. As JSON, each is a line with its cursor. Raises CommandError, ClientError."""
     with closing(Connection(context, organization, project)) as connection:
-        for cursor, data in _changes(connection.session, connection.path(EVENTS[noun]), since):
+        call = Call("GET", connection.path(EVENTS[noun]))
+        for event in connection.session.stream(follow_events(call, since)):
+            data = None if event.data is None else as_json(event.data)
             if form == "json":
-                click.echo(json.dumps({"cursor": cursor, "data": data}))
+                click.echo(json.dumps({"cursor": event.cursor, "data": data}))
             else:
                 click.echo("Some changes were missed: list again what you look at." if data is None else _line(data))
-
-
-def _changes(session: Session, path: str, cursor: str | None) -> Iterator[tuple[str | None, Mapping[str, Any] | None]]:
-    """Each change with a cursor behind which nothing is lost, page by page for ever; None: some were missed. Raises ApiError."""
-    while True:
-        try:
-            page = session.json(Call("GET", path, query={"cursor": cursor} if cursor else {}))
-        except ApiError as error:
-            if error.code != "cursor_too_old":
-                raise
-            cursor = None
-            yield cursor, None
-            continue
-        for number, item in enumerate(page["items"], 1):
-            yield page["next"] if number == len(page["items"]) else cursor, item
-        cursor = page["next"]
-        if not page["items"]:
-            time.sleep(LOOK_SECONDS)
 
 
 def _line(data: Mapping[str, Any]) -> str:
