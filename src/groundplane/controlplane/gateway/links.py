@@ -103,8 +103,8 @@ async def readable(op: Operation, kinds: Collection[Kind], *, operator: bool) ->
     asked = {kind.permission("read"): kind for kind in kinds if operator or kind.namespace != "ops"}
     place: dict[str, UUID | None] = {"organization_id": op.organization_id, "project_id": op.project_id}
     async with op.tx.unconfined():  # roles on the platform count, too
-        permitted = await permissions_in(op.tx, op.actor, asked, **place)
-    return {asked[permission].name: asked[permission] for permission in permitted}
+        permitted = set(await permissions_in(op.tx, op.actor, asked, **place))
+    return {kind.name: kind for permission, kind in asked.items() if permission in permitted}
 
 
 def link_router(services: Services, kinds: Sequence[Kind]) -> APIRouter:
