@@ -106,7 +106,8 @@ function Screen({ pieces, current, isFollowed, onLeave }: ScreenProps) {
     if (isFollowed && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [isFollowed, pieces]);
   useEffect(() => {
-    if (!isFollowed) found.current?.scrollIntoView({ block: "center", inline: "nearest" });
+    if (isFollowed || !box.current || !found.current) return;
+    box.current.scrollTop = found.current.offsetTop - box.current.clientHeight / 2;
   }, [isFollowed, pieces, current]);
   const onWheelUp = (deltaY: number) => {
     if (isFollowed && deltaY < 0) onLeave();

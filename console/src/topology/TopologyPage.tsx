@@ -21,7 +21,7 @@ import { Refusal } from "../parts/Refusal";
 import { useHeading } from "../shell/heading";
 import { Drawing } from "./Drawing";
 import { LinkTable } from "./LinkTable";
-import { narrowed } from "./narrowed";
+import { narrowed, unlinked } from "./narrowed";
 
 export default function TopologyPage() {
   const place = usePlace();
@@ -34,7 +34,7 @@ export default function TopologyPage() {
       answer(tenant.GET("/projects/{project_id}/topology", { params: { path: { project_id: place.id ?? "" } } })),
   });
   const text = search.get("find") ?? "";
-  const hidden = search.get("without") ?? "";
+  const hidden = search.get("without") ?? (topology.data ? unlinked(topology.data) : []).join(",");
   const found = useDeferredValue(text);
   const shown = useMemo(
     () => topology.data && narrowed(topology.data, found, hidden ? hidden.split(",") : []),
@@ -44,7 +44,7 @@ export default function TopologyPage() {
     setSearch(
       (before) => {
         const after = new URLSearchParams(before);
-        if (value) after.set(name, value);
+        if (value || name === "without") after.set(name, value);
         else after.delete(name);
         return after;
       },

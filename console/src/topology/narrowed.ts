@@ -12,6 +12,14 @@ export function narrowed(topology: Topology, text: string, hidden: string[]): To
   return { ...topology, nodes: shown, links: topology.links.filter(({ from, to }) => ids.has(from) && ids.has(to)) };
 }
 
+/** The kinds of which nothing hangs together with anything: a picture tells nothing of them. None, if that is all. */
+export function unlinked({ nodes, links }: Topology): string[] {
+  const ends = new Set(links.flatMap(({ from, to }) => [from, to]));
+  const linked = new Set(nodes.filter(({ id }) => ends.has(id)).map(({ kind }) => kind));
+  if (!linked.size) return [];
+  return [...new Set(nodes.map(({ kind }) => kind))].filter((kind) => !linked.has(kind));
+}
+
 const FAR = 2;
 
 function around({ links }: Topology, nodes: Topology["nodes"], text: string): Set<string> {

@@ -5,8 +5,8 @@ import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
+import { amountOf, titleOfDimension } from "../../quotas/dimensions";
 import type { Plan } from "../change";
-import { titleOf } from "../schema";
 
 export function PlanView({ plan }: { plan: Plan }) {
   const { created, created_count: made, changed, changed_count: altered, jobs, quota } = plan;
@@ -56,17 +56,14 @@ function Steps({ jobs }: { jobs: Plan["jobs"] }) {
 }
 
 function Quota({ dimension, used, after, limit }: { dimension: string } & Plan["quota"][string]) {
-  const title = titleOf(dimension).replace(
-    / (mib|gib)$/i,
-    (unit) => ` (${unit.trim().replace(/^m/, "M").replace(/^g/, "G").replace("ib", "iB")})`,
-  );
-  const text = `${used.toLocaleString("en")} → ${after.toLocaleString("en")}`;
+  const title = titleOfDimension(dimension);
+  const text = `${amountOf(dimension, used)} → ${amountOf(dimension, after)}`;
   if (limit === null) return <KeyValuePairs items={[{ label: title, value: `${text}, without a limit` }]} />;
   return (
     <ProgressBar
       label={title}
       value={limit ? (100 * after) / limit : 100}
-      additionalInfo={`${text} of ${limit.toLocaleString("en")}`}
+      additionalInfo={`${text} of ${amountOf(dimension, limit)}`}
     />
   );
 }
