@@ -125,11 +125,11 @@ _ONCE = (
 )
 
 
-async def fill(superuser_url: str, resources: int) -> None:
+async def fill(superuser_url: str, resources: int, projects: int = PROJECTS) -> None:
     """So many resources more, and all that belongs to them; then VACUUM, ANALYZE and a checkpoint. Raises asyncpg's errors."""
     connection = await asyncpg.connect(superuser_url, server_settings=_SESSION)
     try:
-        await connection.execute(Template(_STAND).substitute(projects=PROJECTS, hosts=HOSTS, machines=resources // 2))
+        await connection.execute(Template(_STAND).substitute(projects=projects, hosts=HOSTS, machines=resources // 2))
         each = [Template(sql).substitute(kind) for sql in _OF_KIND for kind in _KINDS]
         longest, *others = _ONCE
         statements = deque([longest, *each, *others])

@@ -75,10 +75,10 @@ test("a subnet finds its network by name, and shows it as a link", async ({ page
   await page.getByRole("option", { name: "lan" }).click();
   await page.getByLabel("CIDR").fill("10.1.0.0/24");
   await page.getByRole("button", { name: "Add DNS server" }).click();
-  await page.getByLabel("DNS server 1").fill("9.9.9.9");
+  await page.getByLabel("DNS server 1", { exact: true }).fill("9.9.9.9");
   await page.getByRole("button", { name: "Create subnet" }).click();
   await expect(page.getByRole("heading", { name: "range", exact: true })).toBeVisible();
-  await expect(page.getByRole("link", { name: "lan" })).toBeVisible();
+  await expect(page.getByRole("link", { name: "lan", exact: true })).toBeVisible();
   await expect(page.getByText("9.9.9.9")).toBeVisible();
 });
 
