@@ -12,6 +12,7 @@ import { homeOfJob, jobAddress } from "../jobs/job";
 import { isRecord } from "../kinds/schema";
 import { ResourceLink } from "../parts/ResourceLink";
 import { Time } from "../parts/Time";
+import { moment } from "../parts/words";
 import { MOMENTS, filter } from "../records/filters";
 import { RecordTable } from "../records/RecordTable";
 import { useHeading } from "../shell/heading";
@@ -30,6 +31,7 @@ export default function DriftPage() {
       path={place.scope === "project" ? `/api/tenant/v1/projects/${place.id}/drift` : "/api/ops/v1/drift"}
       queryKey={(query) => keys.whole(place, "drift", query)}
       presets={{ open_only: "true" }}
+      always={{ open_only: false }}
       filters={[
         filter("open_only", "Only open ones", [
           { value: "true", label: "Yes" },
@@ -57,10 +59,9 @@ const DIFFERENCES: Record<string, string> = {
   wrong_state: "It is in another state",
 };
 
-const DECISIONS: Record<string, string> = {
+const DECISIONS: Record<Drift["decision"], string> = {
   correct: "It is corrected",
-  alert: "Operators are told",
-  accepted: "It is left as it is",
+  alert: "Operators decide",
   ignore: "It is left as it is",
 };
 
@@ -83,8 +84,8 @@ function columnsOf(place: Place, catalog: Catalog): TableProps.ColumnDefinition<
     {
       id: "decision",
       header: "What becomes of it",
-      cell: (drift) => DECISIONS[drift.decision] ?? drift.decision,
-      width: 180,
+      cell: (drift) => <Decision drift={drift} />,
+      width: 200,
     },
     { id: "job", header: "Correction", cell: (drift) => <Correction drift={drift} place={place} />, width: 150 },
     { id: "detected", header: "Noticed", cell: (drift) => <Time at={drift.detected_at} />, width: 140 },
@@ -102,6 +103,16 @@ function Difference({ drift }: { drift: Drift }) {
     <StatusIndicator type={drift.resolved_at ? "success" : "warning"}>
       {DIFFERENCES[drift.difference] ?? drift.difference}
     </StatusIndicator>
+  );
+}
+
+function Decision({ drift: { decision, reason, until } }: { drift: Drift }) {
+  return (
+    <>
+      <div>{DECISIONS[decision]}</div>
+      {reason && <div className="fine">{reason}</div>}
+      {until && <div className="fine">Until {moment(until)}</div>}
+    </>
   );
 }
 

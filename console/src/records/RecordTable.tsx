@@ -30,7 +30,7 @@ interface Props<Item> {
   filters: Filter[];
   /** Parameters that hold where the address says nothing. */
   presets?: Record<string, string>;
-  /** Parameters that always hold, and of which the address says nothing. */
+  /** Parameters that hold where no filter says otherwise, and of which the address says nothing. */
   always?: Query;
   columns: TableProps.ColumnDefinition<Item>[];
   variant?: "full-page" | "container";
