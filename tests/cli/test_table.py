@@ -10,8 +10,10 @@ import pytest
 from tests.cli.conftest import Gp
 
 from groundplane.cli.commands import made
+from groundplane.cli.description.columns import COLUMNS
 from groundplane.cli.description.naming import BY_HAND, METHODS, NAMES
 from groundplane.cli.main import Root
+from groundplane.cli.stories import STORIES
 from groundplane.cli.table import Command, the_table
 
 DOCUMENTS = Path(__file__).parents[2] / "docs" / "openapi"
@@ -43,6 +45,11 @@ def test_what_is_made_by_hand_is_there() -> None:
 
 def test_names_of_their_own_are_of_operations_that_are_there() -> None:
     assert set(NAMES) <= set(OPERATIONS)
+
+
+def test_what_is_shown_in_a_way_of_its_own_is_answered_by_something() -> None:
+    answers = {command.answer for command in COMMANDS} | {"DryRunView"}
+    assert {*STORIES, *COLUMNS} <= answers
 
 
 def test_no_two_commands_are_typed_alike() -> None:

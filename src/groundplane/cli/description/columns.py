@@ -8,6 +8,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "BindingView": ("id", "role", "user_id", "group_id", "service_account_id", "project_id", "expires_at"),
     "BuiltInRoleView": ("name", "levels", "summary"),
     "DriftView": ("id", "difference", "resource_kind", "resource_name", "decision", "attempts", "detected_at", "resolved_at"),
+    "FoundResource": ("kind", "name", "status", "matched", "id"),
     "GroupView": ("name", "id", "description", "created_at"),
     "HistoryEntry": ("at", "revision", "reason", "changed_by", "job_id"),
     "HostHealth": ("host_name", "host_id", "silent_seconds", "agent", "seen_at"),

@@ -123,7 +123,7 @@ def _traits(paths: Paths, operation: Json, verb: str, *, has_spec: bool) -> Iter
     found = {
         "pages": is_list and "cursor" in named,
         "only_page": is_list and "cursor" not in named,
-        "limit": "limit" in named and not is_list,
+        "limit": "limit" in named and "cursor" not in named,
         "job": "202" in operation["responses"],
         "body": "application/json" in bodies,
         "spec": has_spec,

@@ -112,9 +112,9 @@ class Paths:
         return self.page_item(operation) is not None
 
     def page_item(self, operation: Json) -> Json | None:
-        """The schema of what the pages of a list hold; None when the operation answers no pages."""
+        """The schema of what a list holds, in pages or as a whole; None when the operation answers no list."""
         shape = self.resolved(answer_schema(operation))
-        if "next" in shape.get("properties", {}) and "items" in shape["properties"]:
+        if shape.get("properties", {}).get("items", {}).get("type") == "array":
             item: Json = self.resolved(shape["properties"]["items"].get("items", {}))
             return item
         return None
