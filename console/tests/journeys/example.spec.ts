@@ -123,7 +123,7 @@ test("table, detail, form and verbs come from the declaration", async ({ page, a
 
   await page.getByRole("link", { name: "Gadgets" }).first().click();
   await page.getByRole("link", { name: "Create gadget" }).click();
-  await page.getByLabel("Name", { exact: true }).fill("lamp");
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill("lamp");
   await page.getByRole("button", { name: "Which" }).click();
   await page.getByRole("option", { name: "Mains" }).click();
   await page.getByRole("button", { name: "Plug" }).click();

@@ -10,7 +10,7 @@ test("a volume is made with a preview, looked at, changed and deleted", async ({
   await page.getByRole("link", { name: "Create volume" }).first().click();
   await page.getByRole("button", { name: "Create volume" }).click();
   await expect(page.getByText("A name is needed.")).toBeVisible();
-  await page.getByLabel("Name", { exact: true }).fill("data");
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill("data");
   await page.getByLabel("Size (GiB)").fill("0");
   await page.getByRole("button", { name: "Create volume" }).click();
   await expect(page.getByText("greater than or equal to 1")).toBeVisible(); // the API's own sentence, at the field
@@ -69,7 +69,7 @@ test("what is in use tells by what, and cannot be deleted", async ({ page, api, 
 test("a subnet finds its network by name, and shows it as a link", async ({ page, api, project }) => {
   await api.post(`${project.path}/networks`, { name: "lan", spec: {} });
   await enter(page, `${project.address}/subnets/create`);
-  await page.getByLabel("Name", { exact: true }).fill("range");
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill("range");
   await page.getByRole("button", { name: "Network Choose network" }).click();
   await page.getByPlaceholder("Beginning of the name").fill("la");
   await page.getByRole("option", { name: "lan" }).click();
@@ -84,7 +84,7 @@ test("a subnet finds its network by name, and shows it as a link", async ({ page
 
 test("lists of things are filled in, and what is wrong within is said there", async ({ page, project }) => {
   await enter(page, `${project.address}/security-groups/create`);
-  await page.getByLabel("Name", { exact: true }).fill("web");
+  await page.getByRole("textbox", { name: "Name", exact: true }).fill("web");
   await page.getByRole("button", { name: "Add rule" }).click();
   const rule = page.getByRole("group", { name: "Rule 1" });
   await page.getByRole("button", { name: "Create security group" }).click();
