@@ -59,6 +59,31 @@ export const pages: Page[] = [
     navigation: { section: "", text: "Jobs", permission: "jobs.job.list" },
   },
   { path: "ops/jobs/:id", load: () => import("./jobs/JobPage") },
+  {
+    path: "ops/drift",
+    load: () => import("./drift/DriftPage"),
+    navigation: { section: "", text: "Drift", permission: "reconciler.drift.list" },
+  },
+  {
+    path: "ops/incidents",
+    load: () => import("./operations/IncidentsPage"),
+    navigation: { section: "", text: "Incidents", permission: "reconciler.incident.list" },
+  },
+  {
+    path: "ops/traffic-rules",
+    load: () => import("./operations/TrafficPage"),
+    navigation: { section: "", text: "Traffic rules", permission: "jobs.traffic_rule.list" },
+  },
+  {
+    path: "ops/audit",
+    load: () => import("./audit/AuditPage"),
+    navigation: { section: "", text: "Audit trail", permission: "audit.event.list" },
+  },
+  {
+    path: "ops/system",
+    load: () => import("./operations/SystemPage"),
+    navigation: { section: "", text: "System", permission: "fleet.system.read" },
+  },
 
   ...["p/:project", "o/:organization", "ops"].flatMap((place): Page[] => [
     { path: `${place}/:plural`, load: () => import("./kinds/TablePage") },

@@ -1,11 +1,14 @@
 /** Where what is differs from what should be, both sides field by field, and what becomes of it. */
 
+import Button from "@cloudscape-design/components/button";
 import Link from "@cloudscape-design/components/link";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { TableProps } from "@cloudscape-design/components/table";
+import { useState } from "react";
 
 import { type Catalog, useCatalog } from "../api/catalog";
-import { type Place, usePlace } from "../api/place";
+import { usePermissions } from "../api/me";
+import { PLATFORM, type Place, usePlace } from "../api/place";
 import { keys } from "../api/queries";
 import type { components } from "../api/tenant";
 import { homeOfJob, jobAddress } from "../jobs/job";
@@ -16,39 +19,46 @@ import { moment } from "../parts/words";
 import { MOMENTS, filter } from "../records/filters";
 import { RecordTable } from "../records/RecordTable";
 import { useHeading } from "../shell/heading";
+import { DecisionDialog } from "./DecisionDialog";
 
 type Drift = components["schemas"]["DriftView"];
 
 export default function DriftPage() {
   const place = usePlace();
   const catalog = useCatalog();
+  const may = usePermissions(PLATFORM);
+  const [chosen, setChosen] = useState<Drift | null>(null);
+  const isDecided = place.scope === "platform" && may("reconciler.drift.decide");
   useHeading({ title: "Drift" });
   return (
-    <RecordTable<Drift>
-      title="Drift"
-      description="Where an engine holds something other than what should be. What can be corrected is, by a job."
-      noun="difference"
-      path={place.scope === "project" ? `/api/tenant/v1/projects/${place.id}/drift` : "/api/ops/v1/drift"}
-      queryKey={(query) => keys.whole(place, "drift", query)}
-      presets={{ open_only: "true" }}
-      always={{ open_only: false }}
-      filters={[
-        filter("open_only", "Only open ones", [
-          { value: "true", label: "Yes" },
-          { value: "false", label: "No" },
-        ]),
-        filter(
-          "kind",
-          "Kind",
-          catalog.kinds.map(({ name, title }) => ({ value: name, label: title })),
-        ),
-        filter("difference", "Difference", Object.keys(DIFFERENCES)),
-        filter("resource", "Resource (its id)"),
-        ...MOMENTS,
-      ]}
-      columns={columnsOf(place, catalog)}
-      empty="No drift"
-    />
+    <>
+      <RecordTable<Drift>
+        title="Drift"
+        description="Where an engine holds something other than what should be. What can be corrected is, by a job."
+        noun="difference"
+        path={place.scope === "project" ? `/api/tenant/v1/projects/${place.id}/drift` : "/api/ops/v1/drift"}
+        queryKey={(query) => keys.whole(place, "drift", query)}
+        presets={{ open_only: "true" }}
+        always={{ open_only: false }}
+        filters={[
+          filter("open_only", "Only open ones", [
+            { value: "true", label: "Yes" },
+            { value: "false", label: "No" },
+          ]),
+          filter(
+            "kind",
+            "Kind",
+            catalog.kinds.map(({ name, title }) => ({ value: name, label: title })),
+          ),
+          filter("difference", "Difference", Object.keys(DIFFERENCES)),
+          filter("resource", "Resource (its id)"),
+          ...MOMENTS,
+        ]}
+        columns={[...columnsOf(place, catalog), ...(isDecided ? [decisionColumn(setChosen)] : [])]}
+        empty="No drift"
+      />
+      {chosen && <DecisionDialog drift={chosen} onClose={() => setChosen(null)} />}
+    </>
   );
 }
 
@@ -96,6 +106,26 @@ function columnsOf(place: Place, catalog: Catalog): TableProps.ColumnDefinition<
       width: 140,
     },
   ];
+}
+
+function decisionColumn(onDecide: (drift: Drift) => void): TableProps.ColumnDefinition<Drift> {
+  return {
+    id: "decide",
+    header: "Actions",
+    width: 110,
+    cell: (drift) =>
+      drift.resolved_at ? (
+        "–"
+      ) : (
+        <Button
+          variant="inline-link"
+          ariaLabel={`Decide about ${drift.resource_name ?? drift.resource_id}`}
+          onClick={() => onDecide(drift)}
+        >
+          Decide
+        </Button>
+      ),
+  };
 }
 
 function Difference({ drift }: { drift: Drift }) {
