@@ -19,6 +19,8 @@ from groundplane.kernel.bus import Bus
 STREAM = "CONSUMED"
 CONSUMER = "reader"
 SUBJECT = "consumed.all"
+AT_ONCE_SECONDS = 20
+"""Before the ack wait of 30 s, and with patience for a machine that is busy."""
 
 
 async def furnish(bus: Bus, *, ack_wait_seconds: float = 30) -> None:
@@ -127,7 +129,7 @@ async def test_what_was_handed_back_comes_again(stream: Bus) -> None:
             for message in messages:
                 await message.nak()
             break
-    lists = await read(stream, 3, seconds=5)
+    lists = await read(stream, 3, seconds=AT_ONCE_SECONDS)
     assert sorted(number for each in lists for number in each) == [0, 1, 2]
 
 
@@ -142,7 +144,7 @@ async def test_a_reader_that_leaves_loses_nothing(stream: Bus) -> None:
             for message in messages:
                 await message.ack()
             seen += [int(message.data) for message in messages]
-    lists = await read(stream, 64 - len(seen), seconds=5)
+    lists = await read(stream, 64 - len(seen), seconds=AT_ONCE_SECONDS)
     assert sorted(seen + [number for each in lists for number in each]) == list(range(64))
     await nothing_left(stream)
 
@@ -165,7 +167,7 @@ async def test_a_reader_that_is_cancelled_loses_nothing(stream: Bus) -> None:
         await asyncio.wait([reading])
     left = 300 - len(set(seen))
     if left:
-        seen += [number for each in await read(stream, left, seconds=5) for number in each]
+        seen += [number for each in await read(stream, left, seconds=AT_ONCE_SECONDS) for number in each]
     assert set(seen) == set(range(300))
     await nothing_left(stream)
 

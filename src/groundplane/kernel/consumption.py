@@ -140,5 +140,6 @@ class Consumption:
             async with asyncio.timeout(END_SECONDS):
                 for inbox in self._inboxes:
                     await (inbox.drain() if self._client.is_connected else inbox.unsubscribe())  # type: ignore[no-untyped-call]
+        with contextlib.suppress(nats.errors.Error):  # also what came before a server that was too slow to answer
             for message in self._arrived:
                 await message.nak()

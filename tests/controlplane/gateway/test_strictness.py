@@ -133,7 +133,8 @@ async def test_an_organizations_owner_gets_into_no_route_of_operations(api: Api)
     for route in routes(api.app):
         if not route.path.startswith("/api/ops/v1/") or route.path.rsplit("/", 1)[1] in {"docs", "openapi.json"}:
             continue
-        answer = await owner.call(route.method, route.filled(known_ids(api)), json=_body(route))
+        query = {"q": "it"} if route.path.endswith("/search") else None
+        answer = await owner.call(route.method, route.filled(known_ids(api)), json=_body(route), params=query)
         assert answer.status_code in {403, 422}, f"{route}: {answer.status_code} {answer.text}"
         if answer.status_code == 422:
             assert answer.json()["code"] == "invalid_request"

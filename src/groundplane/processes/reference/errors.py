@@ -25,7 +25,7 @@ def _title(service: str) -> str:
 
 @cache
 def all_errors() -> list[type[GroundplaneError]]:
-    """Every class, once for each code and sentence."""
+    """Every class of the platform's own, once for each code and sentence."""
     for module in walk_packages(groundplane.controlplane.__path__, "groundplane.controlplane."):
         if ".schema" not in module.name:
             import_module(module.name)
@@ -36,8 +36,9 @@ def all_errors() -> list[type[GroundplaneError]]:
 
 def _below(error: type[GroundplaneError]) -> Iterator[type[GroundplaneError]]:
     for each in error.__subclasses__():
-        yield each
-        yield from _below(each)
+        if each.__module__.startswith("groundplane."):
+            yield each
+            yield from _below(each)
 
 
 def service_of(error: type[GroundplaneError]) -> str:
