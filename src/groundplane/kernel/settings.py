@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 RATE_PATTERN = r"^([1-9][0-9]* ?(/|per) ?([1-9][0-9]* )?(second|minute|hour|day)s?)?$"
 RateLimit = Annotated[str, StringConstraints(pattern=RATE_PATTERN)]
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # nothing is bound here
+"""Where what listens on all addresses is called from the same machine."""
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/*]+$")]
 
 
@@ -97,6 +99,9 @@ class Settings(BaseSettings):
     cors_origins: tuple[Origin, ...] = Field(default=(), description="Origins whose pages may call the api.")
     tls_certificate: Path | None = Field(default=None, description="PEM, with its chain; the api then speaks TLS itself.")
     tls_key: Path | None = Field(default=None, description="PEM, of the certificate.")
+    api_ca: Path | None = Field(
+        default=None, description="PEM of the authorities that an agent believes about the api; by default the system's."
+    )
     require_if_match: bool = Field(default=False, description="Changes of resources must say what they change.")
 
     @model_validator(mode="after")
@@ -112,8 +117,9 @@ class Settings(BaseSettings):
 
     @property
     def api_url(self) -> str:
-        """Where the api listens."""
-        return f"{'https' if self.tls else 'http'}://{self.api_host}:{self.api_port}"
+        """Where the api is reached from its own machine."""
+        host = LOOPBACK.get(self.api_host, self.api_host)
+        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.api_port}"
 
     @property
     def blob_directory(self) -> Path:
@@ -141,6 +147,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments over environment over the file in the data directory."""
         del dotenv_settings, file_secret_settings
-        directory = Path(os.environ.get("GROUNDPLANE_DATA_DIR") or default_data_directory())
+        named = init_settings().get("data_dir") or os.environ.get("GROUNDPLANE_DATA_DIR")
+        directory = Path(named or default_data_directory())
         file = TomlConfigSettingsSource(settings_cls, toml_file=directory / "groundplane.toml")
         return init_settings, env_settings, file

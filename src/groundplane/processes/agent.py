@@ -27,6 +27,7 @@ from groundplane.processes.kvm import kvm_verdict
 from groundplane.processes.layout import Endpoints, Layout
 from groundplane.processes.ready import say_ready
 from groundplane.processes.telemetry import observed
+from groundplane.processes.trust import api_trust
 
 log = structlog.get_logger()
 
@@ -45,14 +46,15 @@ async def run(settings: Settings, *, token: str | None = None, api_url: str | No
     if token is not None:
         folder.invite(token)
     api_url = api_url or settings.api_url
-    enrolment = Enrolment(folder, api_url)
+    trust = api_trust(settings, api_url)
+    enrolment = Enrolment(folder, api_url, trust=trust)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         entered = await _until(stop, _enter(settings, folder, enrolment))
         if entered is not None:
-            await _serve(settings, enrolment, *entered, ApiChannel(api_url, entered[0].token), stop)
+            await _serve(settings, enrolment, *entered, ApiChannel(api_url, entered[0].token, trust=trust), stop)
     finally:
         await enrolment.close()
 

@@ -5,6 +5,7 @@ Starts nothing itself; the supervisor is handed what this returns.
 
 import asyncio
 import os
+import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from groundplane.kernel.settings import Settings
 from groundplane.processes.embedded import Nats, Postgres
 from groundplane.processes.engines import DataPlane
 from groundplane.processes.layout import Endpoints, Installation, Layout, free_port, port_is_free
 from groundplane.processes.pids import ProcessRef
 from groundplane.processes.supervisor import Hook, Part, PartFailedError, Probe, Service, Step
+from groundplane.processes.trust import api_trust
 
 MAIN = "groundplane.processes.main"
 HOST = "host-1"
@@ -60,7 +63,7 @@ def compose(layout: Layout, installation: Installation) -> Composition:
         data_dir=str(layout.root),
         data_plane=installation.data_plane,
         simulated_hosts=installation.simulated_hosts,
-        api=f"http://127.0.0.1:{installation.port}",
+        api=Settings(data_dir=layout.root, api_port=installation.port).api_url,
         database_url=database_url,
         nats_url=nats_url,
         nats_port=nats_port,
@@ -124,8 +127,10 @@ def control_services(
                 f"127.0.0.1:{port} is taken by somebody else{_listener(port)}. Name another port: groundplane up --port N"
             )
 
+    trust = api_trust(Settings(data_dir=layout.root, api_port=port), endpoints.api)
+
     async def api_ready(_pid: int) -> bool:
-        return await http_status(port, "/readyz") == 200
+        return await http_status(f"{endpoints.api}/readyz", trust) == 200
 
     return [
         Step("migrate", _logged(layout, "migrate", _python("migrate"), with_database("migrate")), needs=base),
@@ -170,15 +175,17 @@ def _wrote_pid(path: Path) -> Probe:
     return ready
 
 
-async def http_status(port: int, path: str) -> int:
+async def http_status(url: str, trust: ssl.SSLContext) -> int:
     """Return the status of a GET on this machine, e.g. 200.
 
     Raises:
-        OSError: nobody answers there.
+        OSError: nobody answers there, or it is not who we trust.
     """
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    where = urlsplit(url)
+    tls = trust if where.scheme == "https" else None
+    reader, writer = await asyncio.open_connection(where.hostname, where.port, ssl=tls)
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: close\r\n\r\n".encode())
         words = (await reader.readline()).split()
     finally:
         writer.close()

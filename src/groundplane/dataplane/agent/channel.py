@@ -1,5 +1,6 @@
 """The agent's own way to the control plane for bytes and secrets, which do not ride the queue. It only ever dials out."""
 
+import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Literal
 from urllib.parse import urljoin
@@ -18,13 +19,23 @@ AnswerStatus = Literal["ok", "not_found", "unavailable"]
 
 
 class ApiChannel:
-    """A Channel over the agents' API at `url`. `token` gives the bearer token of the moment; it is sent nowhere else."""
+    """A Channel over the agents' API at `url`. `token` gives the bearer token of the moment; it is sent nowhere else.
 
-    def __init__(self, url: str, token: Callable[[], str], *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    `trust` is what the api must show if it speaks TLS.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: Callable[[], str],
+        *,
+        trust: ssl.SSLContext | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._url = url.rstrip("/") + "/"
         self._token = token
         # No proxies of the environment: the token goes to the api and to nobody between.
-        self._client = httpx.AsyncClient(timeout=TIMEOUT, transport=transport, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=TIMEOUT, verify=trust or True, transport=transport, trust_env=False)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -6,6 +6,7 @@ All of it lies in one folder, with mode 0600. Knows nothing of what the agent do
 import asyncio
 import base64
 import os
+import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,12 +93,26 @@ class AgentFolder:
 
 
 class Enrolment:
-    """Gets and renews the credential of the agent of this folder, from the agents' API below `url`."""
+    """Gets and renews the credential of the agent of this folder, from the agents' API below `url`.
 
-    def __init__(self, folder: AgentFolder, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    `trust` is what the api must show if it speaks TLS.
+    """
+
+    def __init__(
+        self,
+        folder: AgentFolder,
+        url: str,
+        *,
+        trust: ssl.SSLContext | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._folder = folder
         self._client = httpx.AsyncClient(
-            base_url=f"{url.rstrip('/')}/api/agent/v1", timeout=ANSWER_SECONDS, transport=transport, trust_env=False
+            base_url=f"{url.rstrip('/')}/api/agent/v1",
+            timeout=ANSWER_SECONDS,
+            verify=trust or True,
+            transport=transport,
+            trust_env=False,
         )
 
     async def close(self) -> None:
