@@ -10,11 +10,12 @@ import { keys } from "./queries";
 /** Where one may go. */
 export type Reach = components["schemas"]["OwnPlacesView"];
 
-/** Everything that the user can see by any binding. */
-export function useReach() {
+/** What the user can see by any binding, whose names begin so: all, or the first thousand (`truncated`). */
+export function useReach(prefix = "") {
   return useQuery({
-    queryKey: keys.projects,
-    queryFn: ({ signal }) => call<Reach>("/api/common/v1/me/projects", { signal }),
+    queryKey: prefix ? [...keys.projects, prefix] : keys.projects,
+    queryFn: ({ signal }) =>
+      call<Reach>("/api/common/v1/me/projects", { query: prefix ? { name_prefix: prefix } : {}, signal }),
     staleTime: 30_000,
   });
 }

@@ -1,7 +1,7 @@
 /** Where one is, and the way elsewhere: the projects by organization, and the platform for operators. */
 
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { useNavigate } from "react-router";
 
 import { type Reach, useReach } from "../api/me";
@@ -10,7 +10,9 @@ import { PLATFORM, type Place, placePath } from "../api/place";
 const LAST = "groundplane.place";
 
 export function PlaceSwitcher({ place }: { place: Place }) {
-  const { data: reach, isPending } = useReach();
+  const { data: reach } = useReach();
+  const [wanted, setWanted] = useState("");
+  const found = useReach(reach?.truncated ? wanted : "");
   const navigate = useNavigate();
   const name = usePlaceName(place, reach);
   useEffect(() => localStorage.setItem(LAST, placePath(place)), [place]);
@@ -21,9 +23,11 @@ export function PlaceSwitcher({ place }: { place: Place }) {
     <Select
       ariaLabel="Project"
       selectedOption={{ value: placePath(place), label: name }}
-      options={reach ? optionsOf(reach) : []}
-      statusType={isPending ? "loading" : "finished"}
-      filteringType="auto"
+      options={found.data ? optionsOf(found.data) : []}
+      statusType={found.isPending ? "loading" : "finished"}
+      filteringType={reach?.truncated ? "manual" : "auto"}
+      onLoadItems={({ detail }) => setWanted(detail.filteringText)}
+      finishedText={found.data?.truncated ? "There are more: type how the name begins." : undefined}
       filteringPlaceholder="Find a project"
       empty="There is nothing yet that you may see."
       expandToViewport
@@ -77,5 +81,5 @@ export function beginningOf(reach: Reach): string | null {
   ];
   const paths = places.map(placePath);
   const last = localStorage.getItem(LAST);
-  return last && paths.includes(last) ? last : (paths[0] ?? null);
+  return last && (paths.includes(last) || reach.truncated) ? last : (paths[0] ?? null);
 }
