@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
+from groundplane.controlplane.gateway.sentences import sentence_of
 from groundplane.kernel.database import RetryableDatabaseError
 from groundplane.kernel.errors import (
     FieldProblem,
@@ -215,8 +216,7 @@ def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
     location = list(error["loc"])
     if location and location[0] == "body":
         del location[0]
-    detail = "There is no such field here." if error["type"] == "extra_forbidden" else str(error["msg"])
-    return FieldProblem(pointer=pointer_to(location), detail=detail)
+    return FieldProblem(pointer=pointer_to(location), detail=sentence_of(error))
 
 
 def pointer_to(location: Iterable[object]) -> str:

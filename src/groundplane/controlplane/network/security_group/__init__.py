@@ -1,6 +1,5 @@
 """Security groups: rules of what may reach a port and what it may reach. What no rule allows is dropped."""
 
-from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,6 +10,7 @@ from groundplane.controlplane.fleet import placement
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
+from groundplane.controlplane.network.ranges import ipv4_range
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Strict, example
 from groundplane.controlplane.resources.kind import Creation, Draft, Kind, one_by_one
@@ -21,7 +21,7 @@ PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _any_cidr(text: str) -> str:
-    return str(IPv4Network(text, strict=True))
+    return str(ipv4_range(text))
 
 
 class Rule(Strict):

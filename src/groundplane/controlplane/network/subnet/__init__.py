@@ -11,6 +11,7 @@ from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
+from groundplane.controlplane.network.ranges import ipv4_address, ipv4_range
 from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Id, Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
@@ -34,7 +35,7 @@ class GatewayOutsideError(InvalidRequestError):
 
 
 def _cidr(text: str) -> str:
-    network = IPv4Network(text, strict=True)
+    network = ipv4_range(text)
     if not MIN_PREFIX <= network.prefixlen <= MAX_PREFIX:
         raise ValueError(f"the prefix must be between /{MIN_PREFIX} and /{MAX_PREFIX}")
     if network.is_multicast or network.is_loopback or network.is_link_local or network.is_unspecified:
@@ -42,12 +43,8 @@ def _cidr(text: str) -> str:
     return str(network)
 
 
-def _address(text: str) -> str:
-    return str(IPv4Address(text))
-
-
 Cidr = Annotated[str, AfterValidator(_cidr), Field(max_length=18, description="An IPv4 range, as in 10.0.0.0/24.")]
-Address = Annotated[str, AfterValidator(_address), Field(max_length=15, description="An IPv4 address.")]
+Address = Annotated[str, AfterValidator(ipv4_address), Field(max_length=15, description="An IPv4 address.")]
 
 
 class SubnetRequest(Strict):
