@@ -1943,8 +1943,16 @@ export interface components {
             at: string;
             /** Revision */
             revision: number;
-            /** Changed By */
+            /**
+             * Changed By
+             * @description The id of who asked for it; null for the platform itself.
+             */
             changed_by: string | null;
+            /**
+             * Changed By Name
+             * @description Their e-mail address, or the service account's name.
+             */
+            changed_by_name: string | null;
             /** Job Id */
             job_id: string | null;
             /** Reason */
@@ -3067,9 +3075,14 @@ export interface components {
             what: string;
             /**
              * Who
-             * @description The user who asked for it; null for what nobody asked for.
+             * @description The id of who asked for it; null for what nobody asked for.
              */
             who: string | null;
+            /**
+             * Who Name
+             * @description Their e-mail address, or the service account's name.
+             */
+            who_name: string | null;
             /** Job Id */
             job_id: string | null;
             /**

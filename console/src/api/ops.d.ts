@@ -1024,6 +1024,11 @@ export interface components {
             code: string | null;
             /** Actor Id */
             actor_id: string | null;
+            /**
+             * Actor Name
+             * @description A user's e-mail address, or a service account's name.
+             */
+            actor_name: string | null;
             /** Actor Kind */
             actor_kind: string;
             /** Organization Id */
@@ -1507,8 +1512,16 @@ export interface components {
             at: string;
             /** Revision */
             revision: number;
-            /** Changed By */
+            /**
+             * Changed By
+             * @description The id of who asked for it; null for the platform itself.
+             */
             changed_by: string | null;
+            /**
+             * Changed By Name
+             * @description Their e-mail address, or the service account's name.
+             */
+            changed_by_name: string | null;
             /** Job Id */
             job_id: string | null;
             /** Reason */
@@ -2118,9 +2131,14 @@ export interface components {
             reason: string;
             /**
              * Requested By
-             * @description Who asked; null for the platform itself.
+             * @description The id of who asked; null for the platform itself.
              */
             requested_by: string | null;
+            /**
+             * Requested By Name
+             * @description Their e-mail address, or the service account's name.
+             */
+            requested_by_name: string | null;
             /**
              * Trace Id
              * @description Its trace, the request's own.
@@ -2992,9 +3010,14 @@ export interface components {
             what: string;
             /**
              * Who
-             * @description The user who asked for it; null for what nobody asked for.
+             * @description The id of who asked for it; null for what nobody asked for.
              */
             who: string | null;
+            /**
+             * Who Name
+             * @description Their e-mail address, or the service account's name.
+             */
+            who_name: string | null;
             /** Job Id */
             job_id: string | null;
             /**

@@ -8,9 +8,9 @@ import type { TableProps } from "@cloudscape-design/components/table";
 import { type Place, usePlace } from "../api/place";
 import { keys } from "../api/queries";
 import type { components } from "../api/tenant";
-import { Requester } from "../jobs/JobFacts";
 import { homeOfJob } from "../jobs/job";
 import { Code } from "../parts/Code";
+import { Requester } from "../parts/Requester";
 import { ResourceLink } from "../parts/ResourceLink";
 import { Status } from "../parts/Status";
 import { Time } from "../parts/Time";
@@ -49,7 +49,7 @@ function auditPath(place: Place): string {
 
 const COLUMNS: TableProps.ColumnDefinition<Event>[] = [
   { id: "at", header: "When", cell: (event) => <Time at={event.at} />, width: 140 },
-  { id: "who", header: "Who", cell: (event) => <Requester id={event.actor_id} />, width: 250 },
+  { id: "who", header: "Who", cell: (event) => <Requester id={event.actor_id} name={event.actor_name} />, width: 250 },
   { id: "action", header: "Action", cell: (event) => <code>{event.action}</code>, isRowHeader: true, width: 240 },
   { id: "outcome", header: "Outcome", cell: (event) => <Outcome event={event} />, width: 180 },
   { id: "resource", header: "Resource", cell: (event) => <Subject event={event} />, width: 200 },

@@ -2,10 +2,10 @@
 
 import KeyValuePairs, { type KeyValuePairsProps } from "@cloudscape-design/components/key-value-pairs";
 import Link from "@cloudscape-design/components/link";
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useEffect, useState } from "react";
 
 import type { Place } from "../api/place";
-import { session } from "../api/session";
+import { Requester } from "../parts/Requester";
 import { Status } from "../parts/Status";
 import { Time } from "../parts/Time";
 import { duration } from "../parts/words";
@@ -25,7 +25,7 @@ export function JobFacts({ job, place }: { job: Job; place: Place }) {
     { label: isOpen ? "Takes so far" : "Took", value: <Took job={job} /> },
     ...(isOpen && job.next_at ? [{ label: "Looked at again", value: <Time at={job.next_at} /> }] : []),
     ...(isOpen ? [{ label: "Deadline", value: <Time at={job.deadline} /> }] : []),
-    { label: "Requested by", value: <Requester id={job.requested_by} /> },
+    { label: "Requested by", value: <Requester id={job.requested_by} name={job.requested_by_name} /> },
     { label: "Why", value: job.reason || "–" },
     { label: "Workflow", value: job.workflow },
     ...(job.parent_id
@@ -45,11 +45,4 @@ function Took({ job }: { job: Job }) {
   }, [isOpen]);
   const seconds = secondsOf(job, now);
   return <>{seconds === null ? "Not begun" : duration(Math.max(0, seconds))}</>;
-}
-
-/** Who asked for it; the platform itself, if nobody did. */
-export function Requester({ id }: { id: string | null }) {
-  const state = useSyncExternalStore(session.subscribe, session.get);
-  if (!id) return <>The platform</>;
-  return <span className="word">{state.is === "in" && state.user.id === id ? `You (${state.user.email})` : id}</span>;
 }

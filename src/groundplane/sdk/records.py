@@ -115,6 +115,7 @@ class AuditEvent(Record, frozen=True, kw_only=True):
     outcome: str
     code: str | None = None
     actor_id: str | None = None
+    actor_name: str | None = None
     actor_kind: str
     organization_id: str | None = None
     project_id: str | None = None
@@ -355,6 +356,7 @@ class HistoryEntry(Record, frozen=True, kw_only=True):
     at: datetime
     revision: int
     changed_by: str | None = None
+    changed_by_name: str | None = None
     job_id: str | None = None
     reason: str
     state: Mapping[str, Any]
@@ -476,6 +478,7 @@ class Job(Record, frozen=True, kw_only=True):
     error: JobFault | None = None
     reason: str
     requested_by: str | None = None
+    requested_by_name: str | None = None
     trace_id: str
     next_at: datetime | None = None
     deadline: datetime
@@ -1483,6 +1486,7 @@ class WhyEntry(Record, frozen=True, kw_only=True):
     at: datetime
     what: str
     who: str | None = None
+    who_name: str | None = None
     job_id: str | None = None
     step: str | None = None
     sentence: str

@@ -7,6 +7,7 @@ import Table from "@cloudscape-design/components/table";
 import { placePath } from "../../api/place";
 import { Raw } from "../../parts/Raw";
 import { Refusal } from "../../parts/Refusal";
+import { Requester } from "../../parts/Requester";
 import { Time } from "../../parts/Time";
 import { useItemPart } from "../item";
 import { titleOf } from "../schema";
@@ -16,6 +17,7 @@ interface Entry {
   at: string;
   revision: number;
   changed_by: string | null;
+  changed_by_name: string | null;
   job_id: string | null;
   reason: string;
   state: Record<string, unknown>;
@@ -37,7 +39,7 @@ export default function History({ kind, place, item }: About) {
         { id: "revision", header: "Revision", isRowHeader: true, cell: (entry) => entry.revision },
         { id: "at", header: "When", minWidth: 150, cell: (entry) => <Time at={entry.at} /> },
         { id: "reason", header: "Why", cell: (entry) => entry.reason },
-        { id: "by", header: "By", cell: (entry) => entry.changed_by ?? "The platform" },
+        { id: "by", header: "By", cell: (entry) => <Requester id={entry.changed_by} name={entry.changed_by_name} /> },
         {
           id: "job",
           header: "Job",

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ApiKeyView": ("name", "id", "scopes", "expires_at", "last_used_at", "revoked_at"),
-    "AuditEventView": ("at", "action", "outcome", "code", "resource_id", "actor_id", "address"),
+    "AuditEventView": ("at", "action", "outcome", "code", "resource_id", "actor_name", "address"),
     "BindingView": ("id", "role", "user_id", "group_id", "service_account_id", "project_id", "expires_at"),
     "BuiltInRoleView": ("name", "levels", "summary"),
     "DriftView": ("id", "difference", "resource_kind", "resource_name", "decision", "attempts", "detected_at", "resolved_at"),
     "FoundResource": ("kind", "name", "status", "matched", "id"),
     "GroupView": ("name", "id", "description", "created_at"),
-    "HistoryEntry": ("at", "revision", "reason", "changed_by", "job_id"),
+    "HistoryEntry": ("at", "revision", "reason", "changed_by_name", "job_id"),
     "HostHealth": ("host_name", "host_id", "silent_seconds", "agent", "seen_at"),
     "IncidentView": ("id", "code", "subject_kind", "subject_id", "detail", "opened_at", "closed_at"),
     "InvitationView": ("email", "id", "role", "status", "expires_at"),

@@ -13,8 +13,9 @@ from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, cu
 from groundplane.controlplane.gateway.login_api import OWN, forget_soon
 from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
+from groundplane.controlplane.gateway.views import View, public
 from groundplane.controlplane.identity import (
+    USER_PREFIX,
     ApiKey,
     ApiKeyNotFoundError,
     KeyOwner,

@@ -19,8 +19,16 @@ import structlog
 from pydantic_core import to_json
 
 from groundplane.controlplane.gateway.limits import RateLimitedError
-from groundplane.controlplane.gateway.views import JOB_PREFIX, USER_PREFIX, public
-from groundplane.controlplane.identity import Actor, Credential, Place, Revocations, Standing, standings_of
+from groundplane.controlplane.gateway.people import People
+from groundplane.controlplane.gateway.views import JOB_PREFIX, public
+from groundplane.controlplane.identity import (
+    Actor,
+    Credential,
+    Place,
+    Revocations,
+    Standing,
+    standings_of,
+)
 from groundplane.controlplane.resources import journal
 from groundplane.controlplane.resources.journal import Position
 from groundplane.controlplane.resources.kind import Kind
@@ -90,7 +98,7 @@ def visible_kinds(standing: Standing, actor: Actor, kinds: Mapping[str, Kind]) -
     return frozenset(wanted[each] for each in held) if LISTEN in held else frozenset()
 
 
-def event_of(kinds: Mapping[str, Kind], row: Row) -> Event | None:
+def event_of(kinds: Mapping[str, Kind], people: People, row: Row) -> Event | None:
     """A row of the journal as it is told; None for a kind that there is no more."""
     shared = {
         "entity": row["entity"],
@@ -107,7 +115,7 @@ def event_of(kinds: Mapping[str, Kind], row: Row) -> Event | None:
             "status": row["status"],
             "revision": row["revision"],
             "job_id": public(JOB_PREFIX, row["job_id"]),
-            "changed_by": public(USER_PREFIX, row["changed_by"]),
+            "changed_by": people.id(row["changed_by"]),
             "deleted": row["deleted"],
         }
     elif row["entity"] == "job":
@@ -293,8 +301,9 @@ class ChangeFeed:
             if after < until:
                 projects = None if everywhere else [each for each in by_project if each is not None]
                 found = await journal.changes(tx, after=after, until=until, project_ids=projects, limit=PAGE)
+            people = await People.of(tx, (row["changed_by"] for row in found))
         for row in found:
-            self._tell(row, [*everywhere, *by_project.get(row["project_id"], ())])
+            self._tell(row, people, [*everywhere, *by_project.get(row["project_id"], ())])
         more = len(found) == PAGE
         self._position = Position.of(found[-1]) if more else until
         return more
@@ -307,10 +316,10 @@ class ChangeFeed:
             found.setdefault(stream.place.project_id, []).append(stream)
         return found
 
-    def _tell(self, row: Row, streams: Iterable[Stream]) -> None:
+    def _tell(self, row: Row, people: People, streams: Iterable[Stream]) -> None:
         kind = "job" if row["entity"] == "job" else row["kind"]
         listening = [stream for stream in streams if kind in stream.visible]
-        event = event_of(self._kinds, row) if listening else None
+        event = event_of(self._kinds, people, row) if listening else None
         if event is not None:
             text = event.text()
             for stream in listening:

@@ -1,7 +1,7 @@
 """The routes of the change stream: server-sent events that go on where they were cut, or the same page by page as JSON."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -26,6 +26,7 @@ from groundplane.controlplane.gateway.changes import (
 )
 from groundplane.controlplane.gateway.kinds import answer, path_scope, scope_parameters
 from groundplane.controlplane.gateway.operation import Operation, operation
+from groundplane.controlplane.gateway.people import People
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View
 from groundplane.controlplane.identity import Place, standings_of
@@ -150,10 +151,11 @@ class _Start:
     until: Position
     missed: bool
 
-    def read(self, op: Operation, after: Position, until: Position, limit: int) -> Any:
-        """The rows of the place, under the row-level security that the operation is under."""
+    async def read(self, op: Operation, after: Position, until: Position, limit: int) -> tuple[Sequence[Row], People]:
+        """The rows of the place, under the row-level security that the operation is under, and whom they name."""
         of = None if self.place.project_id is None else [self.place.project_id]
-        return journal.changes(op.tx, after=after, until=until, project_ids=of, limit=limit)
+        rows = await journal.changes(op.tx, after=after, until=until, project_ids=of, limit=limit)
+        return rows, await People.of(op.tx, (row["changed_by"] for row in rows))
 
 
 async def _start(op: Operation, place: Place, after: Position | None) -> _Start:
@@ -177,18 +179,18 @@ async def _page(op: Operation, start: _Start, limit: int) -> Response:
         raise CursorTooOldError
     if start.after is None:
         return answer({"items": [], "next": cursor_text(start.until)})
-    rows = await start.read(op, start.after, start.until, limit)
-    items = [event.body for event in _events(op.services, start.visible, rows)]
+    rows, people = await start.read(op, start.after, start.until, limit)
+    items = [event.body for event in _events(op.services, start.visible, rows, people)]
     return answer({"items": items, "next": cursor_text(_behind(rows, limit, start.until))})
 
 
-def _events(services: Services, visible: frozenset[str], rows: list[Row]) -> list[Event]:
+def _events(services: Services, visible: frozenset[str], rows: Sequence[Row], people: People) -> list[Event]:
     """What of these rows is told to who sees these kinds."""
     seen = [row for row in rows if ("job" if row["entity"] == "job" else row["kind"]) in visible]
-    return [event for row in seen if (event := event_of(services.kinds, row)) is not None]
+    return [event for row in seen if (event := event_of(services.kinds, people, row)) is not None]
 
 
-def _behind(rows: list[Row], limit: int, until: Position) -> Position:
+def _behind(rows: Sequence[Row], limit: int, until: Position) -> Position:
     """Where one is after these rows, which are all until there, unless they are as many as were asked for."""
     return Position.of(rows[-1]) if len(rows) == limit else until
 
@@ -235,8 +237,8 @@ async def _caught_up(
             services, request, permission=LISTEN,
             organization_id=start.place.organization_id, project_id=start.place.project_id,
         ) as op:  # fmt: skip
-            rows = await start.read(op, after, until, PAGE)
-        yield b"".join(event.text() for event in _events(services, start.visible, rows))
+            rows, people = await start.read(op, after, until, PAGE)
+        yield b"".join(event.text() for event in _events(services, start.visible, rows, people))
         after = _behind(rows, PAGE, until)
 
 

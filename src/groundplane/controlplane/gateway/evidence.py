@@ -1,6 +1,6 @@
 """Gathers all that is known of one resource's past and present, each part bounded. Reads only; tells nothing yet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -62,6 +62,14 @@ class Evidence:
         rows = (*self.changes, *self.moves)
         known = {str(int(row["transaction"]) % (1 << 32)): row["transaction"] for row in rows}
         object.__setattr__(self, "_transactions", known | {row["batch"]: row["transaction"] for row in rows})
+
+    def people(self) -> Iterator[UUID | None]:
+        """Whoever asked for anything of it."""
+        yield from (row["changed_by"] for row in self.changes)
+        yield from (job.requested_by for job in self.jobs)
+        yield from (event.actor_id for event in (*self.requests, *self.refusals))
+        yield from (row["decided_by"] for row in self.drift)
+        yield from (UUID(row["detail"]["requested_by"]) for row in self.events if row["detail"].get("requested_by"))
 
     def transaction_of(self, batch: str) -> str:
         """The transaction in which a row of this xmin was written, as far as the journal knows it; else the xmin itself."""

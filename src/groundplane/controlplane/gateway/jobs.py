@@ -21,6 +21,7 @@ from groundplane.controlplane.gateway.kinds import (
     scope_parameters,
 )
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
+from groundplane.controlplane.gateway.people import People
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import JOB_PREFIX, JobPage, JobView, job_view
 from groundplane.controlplane.jobs import job as jobs
@@ -85,7 +86,8 @@ def _add_reading(router: APIRouter, services: Services, prefix: str) -> None:
                 after=cursor_uuid(JOB_PREFIX, cursor),
                 limit=limit + 1,
             )
-        return page(found, limit, lambda job: job_view(services.kinds, job))
+            people = await People.of(op.tx, (job.requested_by for job in found))
+        return page(found, limit, lambda job: job_view(services.kinds, job, people))
 
     @router.get(
         "/jobs/{job_id}", response_model=JobView, summary="Read a job", operation_id="job_read",
@@ -98,9 +100,10 @@ def _add_reading(router: APIRouter, services: Services, prefix: str) -> None:
             async with _opened(services, request, scope, "read") as op:
                 job = await find_job(op, scope, job_id)
                 history = await jobs.history(op.tx, job.id)
+                people = await People.of(op.tx, [job.requested_by])
             moved = seen is not None and len(history) != seen
             if moved or job.ended_at is not None or request.state.ending or time.monotonic() >= deadline:
-                return answer(job_view(services.kinds, job, history))
+                return answer(job_view(services.kinds, job, people, history))
             seen = len(history)
             await asyncio.sleep(POLL_SECONDS)
 
@@ -139,7 +142,8 @@ async def _change(services: Services, request: Request, job_id: str, verb: str, 
         op.resource_kind, op.resource_id = found.resource_kind, found.resource_id
         op.detail = {"job": job_id, "workflow": found.workflow}
         job = await change(op, found)
-        return Reply(job_view(services.kinds, job, await jobs.history(op.tx, job.id)), 202)
+        people = await People.of(op.tx, [job.requested_by])
+        return Reply(job_view(services.kinds, job, people, await jobs.history(op.tx, job.id)), 202)
 
     return await mutate(services, request, work, permission=f"jobs.job.{verb}", project_id=scope.project_id)
 

@@ -15,11 +15,11 @@ from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.gateway.conditional import IfMatch, PreconditionRequiredError, entity_tag, not_modified, tag
 from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation, replay
+from groundplane.controlplane.gateway.people import People
 from groundplane.controlplane.gateway.selectors import parse_selector
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import (
     JOB_PREFIX,
-    USER_PREFIX,
     ResourceView,
     View,
     bulk_model,
@@ -120,7 +120,8 @@ class HistoryEntry(View):
 
     at: datetime
     revision: int
-    changed_by: str | None
+    changed_by: str | None = Field(description="The id of who asked for it; null for the platform itself.")
+    changed_by_name: str | None = Field(description="Their e-mail address, or the service account's name.")
     job_id: str | None
     reason: str
     state: dict[str, Any]
@@ -162,12 +163,21 @@ def page(found: Sequence[Found], limit: int, view: Callable[[Found], Mapping[str
 _TOLD = ("name", "status", "wanted", "labels", "spec", "observed", "generation", "observed_generation", "provider_reference")
 
 
-def change_view(row: Row) -> dict[str, Any]:
-    """A change as answered: what users may know of it, with public ids."""
-    state = {key: value for key, value in row["state"].items() if key in _TOLD}
-    changed_by, job_id = public(USER_PREFIX, row["changed_by"]), public(JOB_PREFIX, row["job_id"])
-    return {"at": row["at"], "revision": row["revision"], "changed_by": changed_by, "job_id": job_id,
-            "reason": row["reason"], "state": state}  # fmt: skip
+def told_state(row: Row) -> dict[str, Any]:
+    """What is different after a change: as much as users may know."""
+    return {key: value for key, value in row["state"].items() if key in _TOLD}
+
+
+def _change_view(row: Row, people: People) -> dict[str, Any]:
+    return {
+        "at": row["at"],
+        "revision": row["revision"],
+        "changed_by": people.id(row["changed_by"]),
+        "changed_by_name": people.name(row["changed_by"]),
+        "job_id": public(JOB_PREFIX, row["job_id"]),
+        "reason": row["reason"],
+        "state": told_state(row),
+    }
 
 
 def parse_labels(text: str | None) -> dict[str, str]:
@@ -419,7 +429,8 @@ class KindRoutes:
             async with self._open(request, "read", scope) as op:
                 resource = await self._get(op.tx, scope, reference)
                 rows = await store.journal(op.tx, resource.id)
-            return answer([change_view(row) for row in rows])
+                people = await People.of(op.tx, (row["changed_by"] for row in rows))
+            return answer([_change_view(row, people) for row in rows])
 
         return history
 

@@ -29,8 +29,10 @@ from groundplane.controlplane.gateway.kinds import (
     scope_parameters,
 )
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
+from groundplane.controlplane.gateway.people import People
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.views import JOB_PREFIX, USER_PREFIX, View, public
+from groundplane.controlplane.gateway.views import JOB_PREFIX, View, public
+from groundplane.controlplane.identity import USER_PREFIX
 from groundplane.controlplane.jobs.traffic import RULE_PREFIX
 from groundplane.controlplane.resources.fields import Strict, Text
 from groundplane.controlplane.resources.organization import ORGANIZATION
@@ -75,6 +77,7 @@ class AuditEventView(View):
     outcome: str
     code: str | None = Field(description="The stable code of the problem that answered, if one did.")
     actor_id: str | None
+    actor_name: str | None = Field(description="A user's e-mail address, or a service account's name.")
     actor_kind: str
     organization_id: str | None
     project_id: str | None
@@ -230,7 +233,8 @@ def _add_audit_log(router: APIRouter, services: Services, prefix: str) -> None:
                 before=before,
                 limit=limit + 1,
             )
-        return page(found, limit, lambda event: _audit_view(services, event))
+            people = await People.of(op.tx, (event.actor_id for event in found))
+        return page(found, limit, lambda event: _audit_view(services, event, people))
 
 
 def _add_drift(router: APIRouter, services: Services, prefix: str) -> None:
@@ -348,7 +352,7 @@ _OTHER_PREFIXES = {
 }
 
 
-def _audit_view(services: Services, event: AuditEvent) -> dict[str, Any]:
+def _audit_view(services: Services, event: AuditEvent, people: People) -> dict[str, Any]:
     return {
         "id": format_id(AUDIT_PREFIX, event.id),
         "at": event.at,
@@ -356,6 +360,7 @@ def _audit_view(services: Services, event: AuditEvent) -> dict[str, Any]:
         "outcome": event.outcome,
         "code": event.code,
         "actor_id": _public_id(services, event.actor_kind, event.actor_id),
+        "actor_name": people.name(event.actor_id),
         "actor_kind": event.actor_kind,
         "organization_id": public(ORGANIZATION.prefix, event.organization_id),
         "project_id": public(PROJECT.prefix, event.project_id),

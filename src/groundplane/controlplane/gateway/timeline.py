@@ -13,8 +13,8 @@ from typing import Any
 
 from groundplane.controlplane.audit import AuditEvent
 from groundplane.controlplane.gateway.evidence import Evidence, Holdings
-from groundplane.controlplane.gateway.kinds import change_view
-from groundplane.controlplane.gateway.words import Words, amounts, fault_of, seconds
+from groundplane.controlplane.gateway.kinds import told_state
+from groundplane.controlplane.gateway.words import Who, Words, amounts, fault_of, seconds
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.kernel.database import Row
@@ -36,15 +36,23 @@ class Entry:
     rank: str
     number: int = 0
     batch: str | None = None
-    who: str | None = None
+    who: Who | None = None
     job_id: str | None = None
     step: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
         """The entry as answered."""
-        return {"at": self.at, "what": self.what, "who": self.who, "job_id": self.job_id, "step": self.step,
-                "sentence": self.sentence, "detail": self.detail}  # fmt: skip
+        return {
+            "at": self.at,
+            "what": self.what,
+            "who": self.who.id if self.who else None,
+            "who_name": self.who.name if self.who else None,
+            "job_id": self.job_id,
+            "step": self.step,
+            "sentence": self.sentence,
+            "detail": self.detail,
+        }
 
 
 def entries(evidence: Evidence, words: Words) -> list[Entry]:
@@ -79,13 +87,13 @@ def in_order(found: Iterable[Entry]) -> list[Entry]:
 def refused(event: AuditEvent, words: Words) -> Entry:
     """A request that was refused: nothing is left of it but the numbers that failed."""
     sentence = f"{_who(event, words)} asked for {event.action}, which was refused with {refusal(event)}"
-    who = words.user(event.actor_id)
+    who = words.who(event.actor_id)
     return Entry(event.at, "refused", sentence, "request", who=who, detail=_request_detail(event, words))
 
 
 def _who(event: AuditEvent, words: Words) -> str:
-    known = words.user(event.actor_id) if event.actor_kind == "user" else None
-    return known or event.actor_kind
+    who = words.who(event.actor_id) if event.actor_kind in {"user", "service_account"} else None
+    return who.name or who.id if who else event.actor_kind
 
 
 def refusal(event: AuditEvent) -> str:
@@ -152,7 +160,7 @@ def _requested(event: AuditEvent, job: Job | None, first: Row | None, words: Wor
         f"{_who(event, words)} asked for {event.action}{origin}.",
         "request",
         batch=first["transaction"] if first else None,
-        who=words.user(event.actor_id),
+        who=words.who(event.actor_id),
         job_id=words.job(job.id) if job else None,
         detail=_request_detail(event, words),
     )
@@ -169,7 +177,7 @@ def _changes(evidence: Evidence, words: Words) -> Iterator[Entry]:
             before = quota
             if first or grown:
                 yield _claimed(row, grown, words, holdings=evidence.holdings if first else None)
-        yield _changed(row, host=evidence.host if first and words.operator else None)
+        yield _changed(row, words, host=evidence.host if first and words.operator else None)
 
 
 def _quota(kind: Kind, spec: Mapping[str, Any]) -> Mapping[str, int]:
@@ -198,7 +206,7 @@ def _claimed(row: Row, quota: Mapping[str, int], words: Words, *, holdings: Hold
         "claim",
         row["revision"],
         row["transaction"],
-        words.user(row["changed_by"]),
+        words.who(row["changed_by"]),
         detail=detail,
     )
 
@@ -227,9 +235,8 @@ def _holdings_words(holdings: Holdings, words: Words) -> list[str]:
     return said
 
 
-def _changed(row: Row, *, host: str | None) -> Entry:
-    view = change_view(row)
-    state = view["state"]
+def _changed(row: Row, words: Words, *, host: str | None) -> Entry:
+    state = told_state(row)
     status = state.get("status")
     what = "created" if row["revision"] == 1 else "deleted" if status == "deleted" else "changed"
     now = f"it is {status}" if status else f"{' and '.join(state)} changed" if state else "as it was wanted"
@@ -241,8 +248,8 @@ def _changed(row: Row, *, host: str | None) -> Entry:
         "wish" if row["job_id"] is None else "result",
         row["revision"],
         row["transaction"],
-        who=view["changed_by"],
-        job_id=view["job_id"],
+        who=words.who(row["changed_by"]),
+        job_id=words.job(row["job_id"]),
         detail=detail | ({"host": host} if host else {}),
     )
 
@@ -252,7 +259,7 @@ def _began(evidence: Evidence, job: Job, words: Words) -> Entry:
     at, batch = (move["at"], move["transaction"]) if move else (job.created_at, None)
     subject = words.resource(job.resource_kind, job.resource_id)
     own = "" if job.resource_id == evidence.resource.id else f" of {subject}, which this came with"
-    who = words.user(job.requested_by)
+    who = words.who(job.requested_by)
     detail = {"workflow": job.workflow, "version": job.version, "reason": job.reason, "deadline": job.deadline,
               "trace_id": trace_id(job.trace), "resource_kind": job.resource_kind, "resource_id": subject,
               "parent_id": words.job(job.parent_id)}  # fmt: skip
@@ -312,7 +319,7 @@ def _drift(evidence: Evidence, words: Words) -> Iterator[Entry]:
         yield Entry(row["detected_at"], "drifted", drift_sentence(row, words), "drift", job_id=job_id, detail=detail)
         if row["decided_at"] is not None:
             what = "correct it" if row["decided"] == "correct" else "ignore it"
-            who = words.user(row["decided_by"]) if words.operator else None
+            who = words.who(row["decided_by"]) if words.operator else None
             sentence = f"A person decided to {what}: {_as_part(row['decided_reason'])}."
             yield Entry(row["decided_at"], "decided", sentence, "drift", who=who)
         if row["resolved_at"] is not None:

@@ -21,7 +21,8 @@ from groundplane.controlplane.gateway.kinds import (
 )
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
+from groundplane.controlplane.gateway.views import View, public
+from groundplane.controlplane.identity import USER_PREFIX
 from groundplane.controlplane.jobs import traffic
 from groundplane.controlplane.jobs.traffic import RULE_PREFIX, Action, Match, Rule, RuleNotFoundError
 from groundplane.controlplane.resources import pages, store

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.fleet.host import HOST
+from groundplane.controlplane.gateway.people import People
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.traffic import RULE_PREFIX
 from groundplane.controlplane.resources.kind import Kind
@@ -20,7 +21,6 @@ from groundplane.kernel.ids import format_id
 from groundplane.kernel.telemetry import trace_id
 
 JOB_PREFIX = "job"
-USER_PREFIX = "usr"
 
 
 class View(BaseModel):
@@ -197,7 +197,8 @@ class JobView(View):
     attempt: int = Field(description="Which try of that step.")
     error: JobFault | None = Field(description="The last fault.")
     reason: str = Field(description="Why it is.")
-    requested_by: str | None = Field(description="Who asked; null for the platform itself.")
+    requested_by: str | None = Field(description="The id of who asked; null for the platform itself.")
+    requested_by_name: str | None = Field(description="Their e-mail address, or the service account's name.")
     trace_id: str = Field(description="Its trace, the request's own.")
     next_at: datetime | None = Field(description="When it is looked at again, if nothing happens before.")
     deadline: datetime = Field(description="When it will have ended, one way or the other.")
@@ -220,7 +221,7 @@ class JobPage(View):
     next: str | None
 
 
-def job_view(kinds: Mapping[str, Kind], job: Job, history: Sequence[Row] = ()) -> dict[str, Any]:
+def job_view(kinds: Mapping[str, Kind], job: Job, people: People, history: Sequence[Row] = ()) -> dict[str, Any]:
     """The job as answered."""
     return {
         "id": format_id(JOB_PREFIX, job.id),
@@ -235,7 +236,8 @@ def job_view(kinds: Mapping[str, Kind], job: Job, history: Sequence[Row] = ()) -
         "attempt": job.attempt,
         "error": job.error,
         "reason": job.reason,
-        "requested_by": public(USER_PREFIX, job.requested_by),
+        "requested_by": people.id(job.requested_by),
+        "requested_by_name": people.name(job.requested_by),
         "trace_id": trace_id(job.trace),
         "next_at": job.next_at,
         "deadline": job.deadline,

@@ -1,6 +1,7 @@
 """`GET …/{resource}/why`: why a resource is as it is, or why it is not there. Reads only."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.gateway.evidence import gather
 from groundplane.controlplane.gateway.kinds import ReferencePath, Scope, answer, path_scope, scope_parameters, scope_path
 from groundplane.controlplane.gateway.operation import Operation, operation
+from groundplane.controlplane.gateway.people import People
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.standing import standing
 from groundplane.controlplane.gateway.timeline import Entry, entries, refusal, refused
@@ -43,7 +45,8 @@ class WhyEntry(View):
         description="requested, refused, claimed, created, changed, deleted, began, drifted, decided, resolved, "
         "or a line of a job's history: entered, asked, reported, retrying, succeeded, failed, …"
     )
-    who: str | None = Field(description="The user who asked for it; null for what nobody asked for.")
+    who: str | None = Field(description="The id of who asked for it; null for what nobody asked for.")
+    who_name: str | None = Field(description="Their e-mail address, or the service account's name.")
     job_id: str | None
     step: str | None = Field(description="The step of the job.")
     sentence: str
@@ -134,6 +137,7 @@ class WhyRoute:
 
     async def _why_so(self, op: Operation, resource: Resource, words: Words, limit: int) -> dict[str, Any]:
         evidence = await gather(op.tx, self.kind, resource, limit=limit)
+        words = replace(words, people=await People.of(op.tx, evidence.people()))
         found = entries(evidence, words)
         return {
             "name": resource.name,
@@ -155,6 +159,7 @@ class WhyRoute:
         noun = self.kind.name.replace("_", " ")
         if not attempts:
             raise ResourceNotFoundError(f"There is no {noun} {name!r} here, and none was asked for. List what there is.")
+        words = replace(words, people=await People.of(op.tx, (event.actor_id for event in attempts)))
         return {
             "name": name,
             "resource": None,

@@ -1,12 +1,13 @@
 """How what happened is said: ids as users see them, and nothing of where things are to who must not know. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from groundplane.controlplane.fleet.agent import AGENT
-from groundplane.controlplane.gateway.views import JOB_PREFIX, USER_PREFIX, public
+from groundplane.controlplane.gateway.people import People
+from groundplane.controlplane.gateway.views import JOB_PREFIX, public
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.kernel.ids import format_id
 
@@ -16,20 +17,29 @@ _PLACES = frozenset({"agent", "agent_id", "host", "host_id", "pool", "pool_id", 
 _USERS = {"requested_by": "user", "changed_by": "user"}
 
 
+class Who(NamedTuple):
+    """Somebody who asked for something; the name is None for who is not known any more."""
+
+    id: str
+    name: str | None
+
+
 @dataclass(frozen=True)
 class Words:
     """Speaks to an operator, or to a tenant, who does not learn where things are placed."""
 
     kinds: Mapping[str, Kind]
     operator: bool
+    people: People = field(default_factory=People)
 
     def resource(self, kind: str, value: UUID) -> str:
         """The public id of a resource of any kind."""
         return self.kinds[kind].public_id(value) if kind in self.kinds else format_id(kind, value)
 
-    def user(self, value: UUID | None) -> str | None:
-        """The public id of who asked."""
-        return public(USER_PREFIX, value)
+    def who(self, value: UUID | None) -> Who | None:
+        """Who asked, if somebody did."""
+        known = self.people.id(value)
+        return Who(known, self.people.name(value)) if known else None
 
     def job(self, value: UUID | None) -> str | None:
         """The public id of a job."""
@@ -60,8 +70,9 @@ class Words:
         known = _uuid(value) if isinstance(kind, str) and kind in {*self.kinds, "job", "user"} else None
         if known is None:
             return value
-        prefixes = {"job": JOB_PREFIX, "user": USER_PREFIX}
-        return format_id(prefixes[kind], known) if kind in prefixes else self.resource(str(kind), known)
+        if kind == "user":
+            return self.people.id(known)
+        return format_id(JOB_PREFIX, known) if kind == "job" else self.resource(str(kind), known)
 
 
 def fault_of(detail: Mapping[str, Any] | None) -> str | None:

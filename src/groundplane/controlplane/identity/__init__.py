@@ -92,6 +92,7 @@ from groundplane.controlplane.identity.login import log_in, log_in_with_code, pr
 from groundplane.controlplane.identity.openid import Attempt, ExternalUser, OpenIdClient, OpenIdSettings
 from groundplane.controlplane.identity.passwords import hash_password
 from groundplane.controlplane.identity.patterns import PATTERN, permit
+from groundplane.controlplane.identity.people import SERVICE_ACCOUNT_PREFIX, USER_PREFIX, Person, people_of
 from groundplane.controlplane.identity.places import Places, places_of
 from groundplane.controlplane.identity.problems import (
     ApiKeyNotFoundError,
@@ -198,6 +199,8 @@ __all__ = [
     "INVITATION_PREFIX",
     "PATTERN",
     "ROLES",
+    "SERVICE_ACCOUNT_PREFIX",
+    "USER_PREFIX",
     "Actor",
     "ApiKey",
     "ApiKeyNotFoundError",
@@ -243,6 +246,7 @@ __all__ = [
     "NotYet",
     "OpenIdClient",
     "OpenIdSettings",
+    "Person",
     "Place",
     "Places",
     "Refusal",
@@ -338,6 +342,7 @@ __all__ = [
     "log_in_with_code",
     "open_session",
     "organizations_of",
+    "people_of",
     "permissions_in",
     "permit",
     "permits_on_platform",

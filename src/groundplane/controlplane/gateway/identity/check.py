@@ -10,7 +10,6 @@ from pydantic import Field, StringConstraints
 from groundplane.controlplane.gateway.identity.shapes import (
     BINDING_PREFIX,
     GROUP_PREFIX,
-    SERVICE_ACCOUNT_PREFIX,
     PublicId,
     find_user,
     organization_uuid,
@@ -22,6 +21,7 @@ from groundplane.controlplane.gateway.permissions import known_permissions
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View, public
 from groundplane.controlplane.identity import (
+    SERVICE_ACCOUNT_PREFIX,
     Actor,
     Decision,
     Grant,

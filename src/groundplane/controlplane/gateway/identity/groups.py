@@ -20,8 +20,9 @@ from groundplane.controlplane.gateway.identity.shapes import (
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, NameFilter, answer, cursor_uuid, page
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
+from groundplane.controlplane.gateway.views import View, public
 from groundplane.controlplane.identity import (
+    USER_PREFIX,
     Group,
     Member,
     add_member,

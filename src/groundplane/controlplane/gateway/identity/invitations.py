@@ -33,9 +33,10 @@ from groundplane.controlplane.gateway.identity.users import UserView, user_view
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, cursor_uuid, page
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation, origin
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
+from groundplane.controlplane.gateway.views import View, public
 from groundplane.controlplane.identity import (
     INVITATION_PREFIX,
+    USER_PREFIX,
     Invitation,
     InvitationStatus,
     User,

@@ -13,7 +13,6 @@ from groundplane.controlplane.gateway.identity.shapes import (
     GROUP_PREFIX,
     ORGANIZATION_PATH,
     ROLE_PREFIX,
-    SERVICE_ACCOUNT_PREFIX,
     IdPath,
     PublicId,
     RoleFilter,
@@ -27,8 +26,10 @@ from groundplane.controlplane.gateway.identity.shapes import (
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, cursor_uuid, page, path_scope, scope_parameters
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.views import USER_PREFIX, View, public
+from groundplane.controlplane.gateway.views import View, public
 from groundplane.controlplane.identity import (
+    SERVICE_ACCOUNT_PREFIX,
+    USER_PREFIX,
     GroupNotFoundError,
     RoleBinding,
     ServiceAccountNotFoundError,

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from groundplane.controlplane.gateway.identity.shapes import (
     ORGANIZATION_PATH,
-    SERVICE_ACCOUNT_PREFIX,
     IdPath,
     PublicId,
     named,
@@ -22,6 +21,7 @@ from groundplane.controlplane.gateway.operation import Operation, Reply, mutate,
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View, public
 from groundplane.controlplane.identity import (
+    SERVICE_ACCOUNT_PREFIX,
     ServiceAccount,
     create_service_account,
     delete_service_account,

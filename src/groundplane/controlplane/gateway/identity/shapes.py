@@ -6,8 +6,13 @@ from uuid import UUID
 from fastapi import Path, Query
 from pydantic import Field, StringConstraints
 
-from groundplane.controlplane.gateway.views import USER_PREFIX
-from groundplane.controlplane.identity import INVITATION_PREFIX, UserNotFoundError, find_user_by_email
+from groundplane.controlplane.identity import (
+    INVITATION_PREFIX,
+    SERVICE_ACCOUNT_PREFIX,
+    USER_PREFIX,
+    UserNotFoundError,
+    find_user_by_email,
+)
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
 from groundplane.kernel.database import Tx
@@ -17,7 +22,6 @@ from groundplane.kernel.ids import parse_id
 BINDING_PREFIX = "rb"
 ROLE_PREFIX = "role"
 GROUP_PREFIX = "grp"
-SERVICE_ACCOUNT_PREFIX = "sa"
 PREFIXES = {
     "role_binding": BINDING_PREFIX,
     "role": ROLE_PREFIX,

@@ -17,8 +17,8 @@ from groundplane.controlplane.gateway.identity.shapes import (
 from groundplane.controlplane.gateway.kinds import Cursor, Limit, answer, cursor_uuid, page
 from groundplane.controlplane.gateway.operation import Operation, Reply, mutate, operation
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.gateway.views import USER_PREFIX, View
-from groundplane.controlplane.identity import User, create_user, disable_user, get_user, list_users
+from groundplane.controlplane.gateway.views import View
+from groundplane.controlplane.identity import USER_PREFIX, User, create_user, disable_user, get_user, list_users
 from groundplane.controlplane.resources.fields import Strict
 from groundplane.kernel.ids import format_id
 
