@@ -220,8 +220,7 @@ class Fuzzer:
     def _judge(self, target: Target, case: AnyCase, role: str, answer: httpx.Response) -> None:
         self.report.answers[target.name][answer.status_code] += 1
         anybodys = (target.method, target.path) in OPEN
-        nowhere = "route_not_found" in answer.text  # a line break in a path: such an address belongs to no application
-        if role == "anonymous" and not anybodys and answer.status_code != 401 and not nowhere:
+        if role == "anonymous" and not anybodys and answer.status_code != 401 and not _is_before_all(answer):
             self._found(target, "it does not refuse whoever has no token", role, answer)
         if (target.method, target.path, answer.status_code) in EXPECTED:
             return
@@ -261,3 +260,8 @@ def _merged(generated: dict[str, Any], example: dict[str, Any]) -> dict[str, Any
         if isinstance(value, dict) and isinstance(generated.get(name), dict):
             merged[name] = {**generated[name], **value}
     return merged
+
+
+def _is_before_all(answer: httpx.Response) -> bool:
+    """Is refused before it is asked who calls: an address with a line break belongs to no application, a long one is not read."""
+    return answer.status_code == 414 or "route_not_found" in answer.text
