@@ -263,5 +263,5 @@ def _merged(generated: dict[str, Any], example: dict[str, Any]) -> dict[str, Any
 
 
 def _is_before_all(answer: httpx.Response) -> bool:
-    """Is refused before it is asked who calls: an address with a line break belongs to no application, a long one is not read."""
+    """Refused before it is asked who calls: an address with a line break belongs to no application, a long one is not read."""
     return answer.status_code == 414 or "route_not_found" in answer.text
