@@ -52,7 +52,12 @@ export const pages: Page[] = [
   },
   { path: "p/:project/images/create", load: () => import("./images/CreateImagePage") },
   { path: "p/:project/vms/create", load: () => import("./machines/CreateVmPage") },
-  { path: "ops", load: () => import("./shell/Overview"), navigation: { section: "", text: "Overview" } },
+  {
+    path: "o/:organization",
+    load: () => import("./dashboard/OrganizationDashboard"),
+    navigation: { section: "", text: "Overview" },
+  },
+  { path: "ops", load: () => import("./dashboard/PlatformDashboard"), navigation: { section: "", text: "Overview" } },
   {
     path: "ops/jobs",
     load: () => import("./jobs/JobsPage"),

@@ -7,13 +7,14 @@ import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
-import { type Catalog, kindPath, useCatalog } from "../api/catalog";
+import { useCatalog } from "../api/catalog";
 import { usePermissions } from "../api/me";
 import { type Place, placePath, usePlace } from "../api/place";
 import { Splash } from "../login/Entrance";
 import { Refusal } from "../parts/Refusal";
 import { useHeading } from "../shell/heading";
 import { GoingOn, LatelyFailed } from "./JobLists";
+import { KindCounts } from "./KindCounts";
 import { QuotaCard } from "./QuotaCard";
 import { Tiles } from "./Tiles";
 import { Wrong } from "./Wrong";
@@ -50,7 +51,7 @@ export default function ProjectDashboard() {
         {may("jobs.job.list") && <GoingOn place={place} />}
         {may("jobs.job.list") && <LatelyFailed place={place} />}
         {may("resources.quota.read") && <QuotaCard place={place} />}
-        <Kinds summary={summary.data} place={place} catalog={catalog} />
+        <KindCounts summary={summary.data} place={place} catalog={catalog} />
       </div>
     </SpaceBetween>
   );
@@ -77,29 +78,5 @@ function Beginning({ place, mayCreate }: { place: Place; mayCreate: boolean }) {
         )}
       </SpaceBetween>
     </Box>
-  );
-}
-
-/** How many there are of each kind. */
-function Kinds({ summary, place, catalog }: { summary: Summary; place: Place; catalog: Catalog }) {
-  return (
-    <section className="card" aria-label="Resources">
-      <Header variant="h2">Resources</Header>
-      <ul className="counts">
-        {summary.kinds.map(({ kind: name, total }) => {
-          const kind = catalog.named(name);
-          return (
-            kind && (
-              <li key={name}>
-                <a href={kindPath(kind, place)}>
-                  <span>{kind.title_plural}</span>
-                  <b>{total.toLocaleString("en")}</b>
-                </a>
-              </li>
-            )
-          );
-        })}
-      </ul>
-    </section>
   );
 }

@@ -19,7 +19,7 @@ export function QuotaCard({ place }: { place: Place }) {
     .slice(0, MOST);
   return (
     <section className="card" aria-label="Quota">
-      <Header variant="h2" actions={<Link href={`${placePath(place)}/quota`}>All</Link>}>
+      <Header variant="h2" actions={place.scope === "project" && <Link href={`${placePath(place)}/quota`}>All</Link>}>
         Quota
       </Header>
       {quota.error && !quota.data && <Refusal error={quota.error} />}

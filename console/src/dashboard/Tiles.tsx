@@ -14,21 +14,23 @@ interface Tile {
 export function Tiles({ summary, place }: { summary: Summary; place: Place }) {
   return (
     <ul className="tiles" aria-label="At a glance">
-      {tilesOf(summary, placePath(place)).map(({ figure, title, detail, href, mood }) => (
-        <li key={title}>
-          <a href={href} className={`tile ${mood}`}>
-            <b>{figure.toLocaleString("en")}</b>
-            <span>{title}</span>
-            <small>{detail}</small>
-          </a>
-        </li>
-      ))}
+      {tilesOf(summary, placePath(place), place.scope === "platform" ? "hosts" : "vms").map(
+        ({ figure, title, detail, href, mood }) => (
+          <li key={title}>
+            <a href={href} className={`tile ${mood}`}>
+              <b>{figure.toLocaleString("en")}</b>
+              <span>{title}</span>
+              <small>{detail}</small>
+            </a>
+          </li>
+        ),
+      )}
     </ul>
   );
 }
 
-/** What may not be read has no tile. */
-export function tilesOf({ kinds, vms, jobs, drift_open: drift }: Summary, path: string): Tile[] {
+/** What may not be read has no tile. `machines`: the page of the place that shows where they are. */
+export function tilesOf({ kinds, vms, jobs, drift_open: drift }: Summary, path: string, machines = "vms"): Tile[] {
   const broken = kinds.reduce((sum, { statuses }) => sum + (statuses["error"] ?? 0), 0);
   const tiles: Tile[] = [];
   if (vms)
@@ -36,7 +38,7 @@ export function tilesOf({ kinds, vms, jobs, drift_open: drift }: Summary, path: 
       figure: vms.running,
       title: "Machines running",
       detail: `${vms.stopped} stopped, ${vms.other} other`,
-      href: `${path}/vms`,
+      href: `${path}/${machines}`,
       mood: vms.running ? "good" : "calm",
     });
   tiles.push({

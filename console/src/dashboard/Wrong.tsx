@@ -11,6 +11,7 @@ import { type Kind, type Resource, apiPath, kindPath, useCatalog } from "../api/
 import type { Place } from "../api/place";
 import { keys } from "../api/queries";
 import type { ResourcePage } from "../kinds/list";
+import { inSentence } from "../parts/words";
 import type { Summary } from "./summary";
 
 /** Of each kind so many are told, with why; the others are counted. */
@@ -25,6 +26,7 @@ export function Wrong({ summary, place }: { summary: Summary; place: Place }) {
   });
   const lists = useQueries({
     queries: broken.map(({ kind }) => ({
+      enabled: kind.scope === place.scope,
       queryKey: keys.list(place, kind.name, "wrong"),
       queryFn: ({ signal }: { signal: AbortSignal }) =>
         call<ResourcePage>(apiPath(kind, place), {
@@ -38,11 +40,32 @@ export function Wrong({ summary, place }: { summary: Summary; place: Place }) {
       <Header variant="h2">What is wrong</Header>
       {!broken.length && <StatusIndicator type="success">Nothing is in error.</StatusIndicator>}
       <ul className="entries">
-        {broken.map(({ kind, count }, index) => (
-          <KindWrong key={kind.name} kind={kind} place={place} count={count} items={lists[index]?.data?.items ?? []} />
-        ))}
+        {broken.map(({ kind, count }, index) =>
+          kind.scope === place.scope ? (
+            <KindWrong
+              key={kind.name}
+              kind={kind}
+              place={place}
+              count={count}
+              items={lists[index]?.data?.items ?? []}
+            />
+          ) : (
+            <Elsewhere key={kind.name} kind={kind} count={count} />
+          ),
+        )}
       </ul>
     </section>
+  );
+}
+
+/** What is wrong in places below this one. */
+function Elsewhere({ kind, count }: { kind: Kind; count: number }) {
+  return (
+    <li>
+      <StatusIndicator type="error">
+        {count.toLocaleString("en")} {inSentence(count === 1 ? kind.title : kind.title_plural)} in error, in projects
+      </StatusIndicator>
+    </li>
   );
 }
 

@@ -1,8 +1,8 @@
-/** How much there is in a project and how it is. */
+/** How much there is in a project, or on the whole platform, and how it is. */
 
 import { useQuery } from "@tanstack/react-query";
 
-import { answer, tenant } from "../api/client";
+import { answer, ops, tenant } from "../api/client";
 import type { Place } from "../api/place";
 import { keys } from "../api/queries";
 import type { components } from "../api/tenant";
@@ -13,6 +13,8 @@ export function useSummary(place: Place) {
   return useQuery({
     queryKey: keys.whole(place, "summary"),
     queryFn: () =>
-      answer(tenant.GET("/projects/{project_id}/summary", { params: { path: { project_id: place.id ?? "" } } })),
+      place.scope === "platform"
+        ? answer(ops.GET("/summary"))
+        : answer(tenant.GET("/projects/{project_id}/summary", { params: { path: { project_id: place.id } } })),
   });
 }

@@ -4,12 +4,9 @@ import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
-import { useQuery } from "@tanstack/react-query";
 
-import { answer, common } from "../api/client";
 import { type Place, usePlace } from "../api/place";
 import { usePermissions } from "../api/me";
-import { keys } from "../api/queries";
 import type { components } from "../api/tenant";
 import { Refusal } from "../parts/Refusal";
 import { useHeading } from "../shell/heading";
@@ -38,13 +35,12 @@ export default function QuotaPage() {
 function OrganizationQuota({ id }: { id: string }) {
   const place: Place = { scope: "organization", id };
   const isAllowed = usePermissions(place)("resources.quota.read");
-  const quota = useQuery({
-    queryKey: keys.whole(place, "quota"),
-    queryFn: () =>
-      answer(common.GET("/organizations/{organization_id}/quota", { params: { path: { organization_id: id } } })),
-    enabled: isAllowed,
-  });
-  return isAllowed && !quota.error ? <Dimensions title="All projects of the organization" quota={quota.data} /> : null;
+  return isAllowed ? <AllProjects place={place} /> : null;
+}
+
+function AllProjects({ place }: { place: Place }) {
+  const quota = useQuota(place);
+  return quota.error ? null : <Dimensions title="All projects of the organization" quota={quota.data} />;
 }
 
 function Dimensions({ title, quota }: { title: string; quota: Quota | undefined }) {

@@ -1,8 +1,8 @@
-/** A project's quota; read again with any change there. */
+/** A project's or an organization's quota; read again with any change there. */
 
 import { useQuery } from "@tanstack/react-query";
 
-import { answer, tenant } from "../api/client";
+import { answer, common, tenant } from "../api/client";
 import type { Place } from "../api/place";
 import { keys } from "../api/queries";
 
@@ -10,6 +10,10 @@ export function useQuota(place: Place) {
   return useQuery({
     queryKey: keys.whole(place, "quota"),
     queryFn: () =>
-      answer(tenant.GET("/projects/{project_id}/quota", { params: { path: { project_id: place.id ?? "" } } })),
+      place.scope === "organization"
+        ? answer(
+            common.GET("/organizations/{organization_id}/quota", { params: { path: { organization_id: place.id } } }),
+          )
+        : answer(tenant.GET("/projects/{project_id}/quota", { params: { path: { project_id: place.id ?? "" } } })),
   });
 }

@@ -32,3 +32,26 @@ test("the search finds by name and leads there", async ({ page, api, project }) 
   await page.getByRole("option", { name: /lan-of-the-search/ }).click();
   await expect(page.getByRole("heading", { name: "lan-of-the-search", exact: true })).toBeVisible();
 });
+
+test("the operators' overview tells of all projects, and what waits for a person", async ({ page, api, project }) => {
+  await api.post(`${project.path}/networks`, { name: "lan", spec: {} });
+  await enter(page, "/console/ops");
+  await expect(
+    page.getByRole("list", { name: "At a glance" }).getByRole("link", { name: /Machines running/ }),
+  ).toBeVisible();
+  await expect(page.getByRole("region", { name: "Hosts" }).getByText(/^All \d+ answer/)).toBeVisible();
+  await expect(page.getByRole("region", { name: "Incidents" }).getByText("No incident is open.")).toBeVisible();
+  const counts = page.getByRole("region", { name: "Resources" });
+  await expect(counts.getByRole("link", { name: /^Organizations \d+/ })).toBeVisible();
+  await expect(counts.getByText(/^Networks\d+/)).toBeVisible(); // counted here, listed in its project
+  await expectAccessible(page);
+});
+
+test("an organization's overview leads to its projects", async ({ page, api, project }) => {
+  const { organization_id: organization } = await api.get<{ organization_id: string }>(`${project.path}/quota`);
+  await enter(page, `/console/o/${organization}`);
+  await expect(page.getByRole("region", { name: "Quota" }).getByText("Volume space")).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("region", { name: "Projects" }).getByRole("link", { name: project.name }).click();
+  await expect(page.getByText("There is nothing here yet")).toBeVisible();
+});

@@ -1,0 +1,64 @@
+/** Which hosts are not heard of, or cannot be reached by their agent. */
+
+import Box from "@cloudscape-design/components/box";
+import Header from "@cloudscape-design/components/header";
+import Link from "@cloudscape-design/components/link";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
+import { useQuery } from "@tanstack/react-query";
+
+import { answer, ops } from "../api/client";
+import { PLATFORM } from "../api/place";
+import { keys } from "../api/queries";
+import { Refusal } from "../parts/Refusal";
+import { duration } from "../parts/words";
+import { type HostHealth, isSilent, troubleOf } from "./hosts";
+
+/** Silence comes about without anything that the stream of changes tells of. */
+const AGAIN_MS = 10_000;
+const MOST = 200;
+const SHOWN = 6;
+
+export function HostsCard() {
+  const health = useQuery({
+    queryKey: keys.whole(PLATFORM, "hosts-health", MOST),
+    queryFn: () => answer(ops.GET("/hosts-health", { params: { query: { limit: MOST } } })),
+    refetchInterval: AGAIN_MS,
+  });
+  const hosts = health.data?.items ?? [];
+  const troubled = hosts.filter((host) => troubleOf(host) !== null);
+  return (
+    <section className="card" aria-label="Hosts">
+      <Header variant="h2" actions={<Link href="/console/ops/hosts">All hosts</Link>}>
+        Hosts
+      </Header>
+      {health.error && !health.data && <Refusal error={health.error} />}
+      {health.data && !troubled.length && (
+        <StatusIndicator type={hosts.length ? "success" : "info"}>
+          {hosts.length
+            ? `All ${hosts.length} answer${health.data.next ? ", of those looked at" : ""}.`
+            : "There is no host yet."}
+        </StatusIndicator>
+      )}
+      <ul className="entries">
+        {troubled.slice(0, SHOWN).map((host) => (
+          <Trouble key={host.host_id} host={host} />
+        ))}
+      </ul>
+      {troubled.length > SHOWN && <Box>{troubled.length - SHOWN} more are in trouble.</Box>}
+    </section>
+  );
+}
+
+function Trouble({ host }: { host: HostHealth }) {
+  return (
+    <li>
+      <StatusIndicator type={isSilent(host) ? "error" : "warning"}>
+        <Link href={`/console/ops/hosts/${host.host_id}`}>{host.host_name}</Link>
+      </StatusIndicator>
+      <Box color="text-body-secondary" fontSize="body-s">
+        {troubleOf(host)}
+        {host.silent_seconds !== null && isSilent(host) && `, for ${duration(host.silent_seconds)}`}
+      </Box>
+    </li>
+  );
+}
