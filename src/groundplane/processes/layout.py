@@ -60,6 +60,11 @@ class Layout:
         return self.root / "endpoints.json"
 
     @property
+    def administrator(self) -> Path:
+        """Whom the first administrator logs in as; mode 0600, for whoever made the installation to read and delete."""
+        return self.root / "admin.json"
+
+    @property
     def installation(self) -> Path:
         """What was asked of `up`; its presence says that the directory is ours."""
         return self.root / "groundplane.json"

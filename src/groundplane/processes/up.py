@@ -66,6 +66,7 @@ def up(
         _say_running(layout)
         raise typer.Exit(RUNNING_ALREADY)
     wish.save(layout)
+    is_first = not layout.administrator.exists()
     logged = {path: path.stat().st_size for path in layout.logs.glob("*.log")}
     supervisor = _start_supervisor(layout, lock)
     os.close(lock)
@@ -79,6 +80,8 @@ def up(
         _stop(layout)
         raise typer.Exit(FAILED)
     _say_up(layout, time.monotonic() - began)
+    if is_first:
+        _tell_administrator(layout)
     if foreground:
         try:
             supervisor.wait()
@@ -271,9 +274,19 @@ def _say_up(layout: Layout, seconds: float) -> None:
     if endpoints.data_plane == "simulated":
         plane = f"the simulated data plane, {endpoints.simulated_hosts} hosts"
     typer.echo(f"Groundplane is up after {seconds:.1f} s, with {plane}.")
+    typer.echo(f"  console  {endpoints.api}/console/")
     typer.echo(f"  API      {endpoints.api}/docs")
+    typer.echo(f"  shell    gp login {endpoints.api}")
     typer.echo(f"  data     {endpoints.data_dir}")
     typer.echo(f"Next: groundplane status{which} | groundplane down{which} | groundplane down{which} --all")
+
+
+def _tell_administrator(layout: Layout) -> None:
+    """Whom to log in as, once; whoever missed it finds it in the file, until that is deleted."""
+    told = read_json(layout.administrator)
+    if told:
+        typer.echo(f"The first administrator is {told['email']}, with the password {told['password']}")
+        typer.echo(f"This is told once. Change it in the console, and delete {layout.administrator}.")
 
 
 def _say_running(layout: Layout) -> None:

@@ -154,7 +154,7 @@ def options(layout: Layout) -> list[str]:
 
 def gather(screen: Screen, layout: Layout, endpoints: Endpoints) -> Cast:
     """The administrator makes a tenant and its owner; the owner logs in."""
-    told = Credentials.model_validate_json((layout.root / "admin.json").read_bytes())
+    told = Credentials.model_validate_json((layout.administrator).read_bytes())
     run = secrets.token_hex(2)
     email, password = f"ann-{run}@acme.example", secrets.token_urlsafe(18)
     with Client(endpoints.api) as admin:
