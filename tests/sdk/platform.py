@@ -39,13 +39,15 @@ def unavailable(retry_after: str | None = "0") -> Response:
 
 @dataclass
 class Platform:
-    """What the server holds and what it was asked: each request has its idempotency key at the same place in `keys`.
+    """What the server holds and what it was asked: each request has its idempotency key at the same place in `keys`, and who
+    asked in `agents`.
 
     The job's history grows by one line each time it is read.
     """
 
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    agents: list[str | None] = field(default_factory=list)
     bodies: list[Any] = field(default_factory=list)
     script: list[Response] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
@@ -108,6 +110,7 @@ def _add_gate(app: FastAPI, platform: Platform) -> None:
         path: str = request.scope["path"]
         platform.requests.append((request.method, path, dict(request.query_params)))
         platform.keys.append(request.headers.get("idempotency-key"))
+        platform.agents.append(request.headers.get("user-agent"))
         login = path.endswith(("/auth/login", "/auth/refresh"))
         if platform.script:
             return platform.script.pop(0)

@@ -3,6 +3,8 @@
 import socket
 import threading
 import time
+from contextlib import closing
+from importlib.metadata import version
 
 import pytest
 from fastapi import Response
@@ -10,6 +12,8 @@ from tests.sdk.conftest import QUICK
 from tests.sdk.platform import PASSWORD, PROJECT, SPEC, Platform, problem, serving, unavailable
 
 from groundplane.sdk import ApiError, Client, ConnectionFailedError, FieldError, Retries
+from groundplane.sdk.login import with_password
+from groundplane.sdk.session import Session
 
 VMS = f"{PROJECT}/vms"
 
@@ -208,3 +212,11 @@ def test_only_what_is_said_is_changed(platform: Platform, client: Client) -> Non
     vms.update("a", labels={})
     vms.update("a", name="b", spec={"power": "stopped"})
     assert platform.bodies == [{"labels": {}}, {"name": "b", "spec": {"power": "stopped"}}]
+
+
+def test_the_platform_is_told_which_program_asks(platform: Platform, client: Client) -> None:
+    client.tenant("prj_1").vms.get("a")
+    with closing(Session(platform.url, program="backup")) as session:
+        with_password(session, "a@example.org", PASSWORD)
+    release = version("groundplane")
+    assert platform.agents[-2:] == [f"groundplane-sdk/{release}", f"backup/{release}"]

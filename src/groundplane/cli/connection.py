@@ -17,6 +17,8 @@ from groundplane.sdk.paging import pages
 from groundplane.sdk.retries import Retries
 from groundplane.sdk.session import Call, Session
 
+PROGRAM = "groundplane-cli"
+"""What the platform is told that asks it."""
 FRESH_SECONDS = 30.0
 """Tokens that expire sooner are renewed first."""
 _ID = re.compile(r"[a-z]+(_[a-z]+)*_[0-9a-hjkmnp-tv-z]{26}")
@@ -57,8 +59,8 @@ class Connection:
         key = os.environ.get("GROUNDPLANE_API_KEY") if context.name == "environment" else None
         key = key or self.store.credentials(context.name).api_key
         if key:
-            return Session(context.url, key, self._retries)
-        return Session(context.url, self._stored_token(), self._retries, renewal=self._renewed)
+            return Session(context.url, key, self._retries, program=PROGRAM)
+        return Session(context.url, self._stored_token(), self._retries, renewal=self._renewed, program=PROGRAM)
 
     def _stored_token(self) -> str | None:
         credentials = self.store.credentials(self.context.name)

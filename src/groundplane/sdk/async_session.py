@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from groundplane.sdk.calls import Answer, Call
+from groundplane.sdk.calls import PROGRAM, Answer, Call
 from groundplane.sdk.conversation import Conversation
 from groundplane.sdk.effects import Alone, Ask, Effect, Give, Opened, Pause, Read, Renew, Result, Send, Steps, Walk
 from groundplane.sdk.errors import ClientError
@@ -29,8 +29,10 @@ class AsyncSession:
         *,
         refresh_token: str | None = None,
         renewal: AsyncRenewal | None = None,
+        program: str = PROGRAM,
     ) -> None:
         self._base_url = base_url
+        self._program = program
         self._opened: AsyncTransport | None = None
         self._alone = asyncio.Lock()
         self._renewal = renewal
@@ -108,5 +110,5 @@ class AsyncSession:
         if self._opened is None:
             from groundplane.sdk.transport import AsyncTransport  # noqa: PLC0415  # httpx is loaded by whoever sends
 
-            self._opened = AsyncTransport(self._base_url)
+            self._opened = AsyncTransport(self._base_url, self._program)
         return self._opened

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+PROGRAM = "groundplane-sdk"
+"""What the platform is told that asks it, unless a program says what it is."""
 IDEMPOTENCY_KEY = "Idempotency-Key"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 

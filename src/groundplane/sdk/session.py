@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from groundplane.sdk.calls import Answer, Call
+from groundplane.sdk.calls import PROGRAM, Answer, Call
 from groundplane.sdk.conversation import Conversation
 from groundplane.sdk.effects import Alone, Ask, Effect, Give, Opened, Pause, Read, Renew, Result, Send, Steps, Walk
 from groundplane.sdk.errors import ClientError
@@ -25,7 +25,10 @@ For tokens that are kept outside of a process, such as those that processes shar
 
 
 class Session:
-    """Thread-safe. After `log_in` it refreshes its token before that expires; if it may not, it logs in again."""
+    """Thread-safe. After `log_in` it refreshes its token before that expires; if it may not, it logs in again.
+
+    `program` is what it is called where sessions are listed: the first half of its User-Agent.
+    """
 
     def __init__(
         self,
@@ -35,8 +38,10 @@ class Session:
         *,
         refresh_token: str | None = None,
         renewal: Renewal | None = None,
+        program: str = PROGRAM,
     ) -> None:
         self._base_url = base_url
+        self._program = program
         self._opened: Transport | None = None
         self._opening = threading.Lock()
         self._alone = threading.RLock()
@@ -116,5 +121,5 @@ class Session:
             if self._opened is None:
                 from groundplane.sdk.transport import Transport  # noqa: PLC0415  # httpx is loaded by whoever sends
 
-                self._opened = Transport(self._base_url)
+                self._opened = Transport(self._base_url, self._program)
             return self._opened

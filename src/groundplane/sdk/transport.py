@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import os
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Any
 
 import httpx
 
 from groundplane.sdk.calls import Answer, Call
-from groundplane.sdk.errors import ConnectionFailedError
+from groundplane.sdk.errors import ClientError, ConnectionFailedError
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -21,8 +24,8 @@ _KEEP_ALIVE_SECONDS = 3.0  # less than servers do, so that a request does not me
 class Transport:
     """Connections that are used by the threads of one process."""
 
-    def __init__(self, base_url: str) -> None:
-        self._http = httpx.Client(**_settings(base_url))
+    def __init__(self, base_url: str, program: str) -> None:
+        self._http = httpx.Client(**_settings(base_url, program))
 
     def close(self) -> None:
         """Close every connection."""
@@ -55,8 +58,8 @@ class Transport:
 class AsyncTransport:
     """Connections that are used by the tasks of one event loop."""
 
-    def __init__(self, base_url: str) -> None:
-        self._http = httpx.AsyncClient(**_settings(base_url))
+    def __init__(self, base_url: str, program: str) -> None:
+        self._http = httpx.AsyncClient(**_settings(base_url, program))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -94,11 +97,32 @@ async def _pieces(blocking: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _settings(base_url: str) -> dict[str, Any]:
+def _settings(base_url: str, program: str) -> dict[str, Any]:
     url = httpx.URL(base_url)
-    limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
-    # A proxy of the environment leads out of this machine, never back into it.
-    return {"base_url": url, "limits": limits, "trust_env": not _is_loopback(url.host)}
+    return {
+        "base_url": url,
+        "limits": httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS),
+        "headers": {"User-Agent": f"{program}/{version('groundplane')}"},
+        "verify": _trust(),
+        # A proxy of the environment leads out of this machine, never back into it.
+        "trust_env": not _is_loopback(url.host),
+    }
+
+
+def _trust() -> ssl.SSLContext | bool:
+    """The authorities that the environment names, as OpenSSL's own programs read it; else those that come with httpx.
+
+    httpx looks at the environment only where it looks for proxies too.
+    """
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if not file and not folder:
+        return True
+    try:
+        return ssl.create_default_context(cafile=file or None, capath=folder or None)
+    except OSError as error:
+        raise ClientError(
+            f"SSL_CERT_FILE={file or ''}: no authorities can be read from it: {error.strerror or error}"
+        ) from error
 
 
 def _request(call: Call, token: str | None) -> dict[str, Any]:
