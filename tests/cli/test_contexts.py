@@ -4,6 +4,7 @@ import json
 import stat
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,36 @@ def test_a_login_by_device_shows_where_to_approve(open_platform: Platform, gp: G
     open_platform.on(f"POST {COMMON}/auth/device/token", granted(TOKEN, "refresh-0"))
     ended = gp("login", open_platform.url)
     assert ended.code == 0, ended.err
-    assert "http://p/device?user_code=ABCD-EFGH" in ended.err
+    assert "Open http://p/device?user_code=ABCD-EFGH" in ended.err
+    assert gp("vm", "list", "-o", "name").out == "web\n"
+    assert {each.headers["user-agent"] for each in open_platform.asked} == {f"groundplane-cli/{version('groundplane')}"}
+
+
+@pytest.mark.parametrize(
+    ("tty", "display", "url", "opens"),
+    [
+        (True, ":0", "https://p/console/device", True),
+        (True, "", "https://p/console/device", False),
+        (False, ":0", "https://p/console/device", False),
+        (True, ":0", "file:///etc/passwd", False),
+    ],
+)
+def test_a_login_by_device_opens_the_browser_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, tty: bool, display: str, url: str, opens: bool
+) -> None:
+    opened: list[str] = []
+
+    def shows(asked: str) -> bool:
+        opened.append(asked)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", shows)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: tty)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.setenv("WAYLAND_DISPLAY", "")
+    assert logins._open_browser(url) is opens
+    assert opened == ([url] if opens else [])
 
 
 def test_a_login_by_key_needs_no_session(

@@ -424,6 +424,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/device/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show
+         * @description Show the device that waits with this code: who asks, from where and since when.
+         */
+        get: operations["device_read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/device/approve": {
         parameters: {
             query?: never;
@@ -3035,6 +3055,28 @@ export interface components {
             created_at: string;
         };
         /**
+         * WaitingDeviceView
+         * @description A device that waits for your decision: let it in only if it was you who asked, there and then.
+         */
+        WaitingDeviceView: {
+            /** Address */
+            address: string | null;
+            /** User Agent */
+            user_agent: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it asked.
+             */
+            created_at: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description Until when it can be let in.
+             */
+            expires_at: string;
+        };
+        /**
          * Why
          * @description Why a resource is as it is: one causal timeline. Without a resource: why what was asked for by this name is not there.
          */
@@ -4418,6 +4460,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LoginView"];
+                };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    device_read: {
+        parameters: {
+            query: {
+                /** @description What it shows. */
+                user_code: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingDeviceView"];
                 };
             };
             /** @description Refused: see `code` and `detail`. */

@@ -1,13 +1,15 @@
 """`gp login`, `gp logout` and `gp context`: who one is, and where."""
 
+import os
 import sys
+import webbrowser
 from contextlib import closing
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import click
 
-from groundplane.cli.connection import Connection
+from groundplane.cli.connection import PROGRAM, Connection
 from groundplane.cli.contexts import DEFAULT_URL, Context, Credentials, Place, Store, at
 from groundplane.cli.failures import DENIED, CommandError
 from groundplane.cli.output import as_json
@@ -31,7 +33,7 @@ def log_in(
         credentials = Credentials(api_key=_secret("API key"))
         user = ""
     else:
-        with closing(Session(where)) as session:
+        with closing(Session(where, program=PROGRAM)) as session:
             tokens = _by_password(session, email, stdin=password_stdin) if email or password_stdin else _by_device(session)
         credentials = Credentials(tokens.access_token, tokens.refresh_token or "", tokens.expires_at)
         user = str(tokens.user.get("email", ""))
@@ -68,12 +70,19 @@ def _by_password(session: Session, email: str | None, *, stdin: bool) -> Tokens:
 
 def _by_device(session: Session) -> Tokens:
     codes = ask_for_device(session)
-    click.echo(
-        f"Open {codes.verification_uri_complete}\nand see that it shows this code: {click.style(codes.user_code, bold=True)}",
-        err=True,
-    )
-    click.echo("Somebody who is logged in may also type: gp device approve " + codes.user_code, err=True)
+    where, code = codes.verification_uri_complete, harmless(codes.user_code)
+    open_it = "Your browser opens" if _open_browser(where) else "Open"
+    click.echo(f"{open_it} {harmless(where)}\nSee that it shows this code: {click.style(code, bold=True)}", err=True)
+    click.echo(f"Somebody who is logged in may also type: gp device approve {code}", err=True)
     return wait_for_approval(session, codes)
+
+
+def _open_browser(url: str) -> bool:
+    """Show a page to who sits before this machine; False where nobody does, and for what is no page of the web."""
+    if not sys.stderr.isatty() or urlsplit(url).scheme not in {"http", "https"}:
+        return False
+    has_screen = sys.platform in {"darwin", "win32"} or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(has_screen) and webbrowser.open(url)
 
 
 def _secret(what: str) -> str:

@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(default=900, ge=60, le=86_400, description="How long an access token is good.")
     session_idle_seconds: int = Field(default=7 * 86_400, ge=300, description="How long a session lasts without a refresh.")
     session_seconds: int = Field(default=30 * 86_400, ge=300, description="How long a session lasts in all.")
-    verification_url: str = Field(default="", description="Where people approve devices; by default /device of the api.")
+    verification_url: str = Field(
+        default="", description="Where people approve devices; by default /console/device of the api."
+    )
     sso_issuer: str = Field(
         default="",
         pattern=r"^(https://.+|http://(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?(/.*)?)?$",

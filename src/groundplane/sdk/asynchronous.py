@@ -2372,6 +2372,11 @@ class CommonDevice(_Group):
         )
         return await self._session.run(jobs.read(call, records.LoginView))
 
+    async def get(self, user_code: str) -> records.WaitingDevice:
+        """Show the device that waits with this code: who asks, from where and since when."""
+        call = Call("GET", f"{self._at}/auth/device/waiting", query={"user_code": user_code})
+        return await self._session.run(jobs.read(call, records.WaitingDevice))
+
     async def approve(self, user_code: str, **how: Unpack[Sent]) -> records.Device:
         """Let the device in that shows this code: it acts as you."""
         call = Call("POST", f"{self._at}/auth/device/approve", json=given(user_code=user_code))

@@ -1470,6 +1470,15 @@ class VolumeSpec(Record, frozen=True, kw_only=True):
     image: str | None = None
 
 
+class WaitingDevice(Record, frozen=True, kw_only=True):
+    """A device that waits for your decision: let it in only if it was you who asked, there and then."""
+
+    address: str | None = None
+    user_agent: str
+    created_at: datetime
+    expires_at: datetime
+
+
 class Why(Record, frozen=True, kw_only=True):
     """Why a resource is as it is: one causal timeline. Without a resource: why what was asked for by this name is not there."""
 

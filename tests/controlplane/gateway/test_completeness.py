@@ -33,6 +33,7 @@ ANYBODYS = {
     ("POST", "/api/common/v1/access/check"),
     ("POST", "/api/common/v1/invitations/accept"),
     *(("POST", f"/api/common/v1/auth/{step}") for step in ("logout", "device/approve", "device/deny")),
+    ("GET", "/api/common/v1/auth/device/waiting"),
     ("GET", "/api/common/v1/me/sessions"),
     ("DELETE", "/api/common/v1/me/sessions"),
     ("DELETE", "/api/common/v1/me/sessions/{session_id}"),

@@ -1,5 +1,6 @@
 """The device flow over HTTP, as RFC 8628 wants it."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ from tests.controlplane.gateway_frame.logins import BASE, events, me, refresh
 
 from groundplane.controlplane.gateway.services import Services
 
+WAITING = f"{BASE}/auth/device/waiting"
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
@@ -38,10 +40,14 @@ async def test_a_device_waits_until_a_person_lets_it_in(
 ) -> None:
     somebody, codes = await make_user(), await _ask(client)
     assert (codes["interval"], codes["expires_in"]) == (5, 600)
-    assert codes["verification_uri"] == "http://api/device"
+    assert codes["verification_uri"] == "http://api/console/device"
     assert codes["user_code"] in codes["verification_uri_complete"]
     waiting = await _poll(client, codes)
     assert (waiting.status_code, waiting.json()["error"], waiting.json()["code"]) == (400, *["authorization_pending"] * 2)
+    seen = await client.get(WAITING, params={"user_code": codes["user_code"]}, headers=somebody.headers)
+    asked, until = (datetime.fromisoformat(seen.json()[moment]) for moment in ("created_at", "expires_at"))
+    assert (seen.json()["address"], seen.json()["user_agent"]) == ("192.0.2.7", "gp")
+    assert timedelta(seconds=599) < until - asked < timedelta(seconds=601)
     typed = codes["user_code"].lower().replace("-", " ")
     approved = await client.post(f"{BASE}/auth/device/approve", json={"user_code": typed}, headers=somebody.headers)
     assert approved.json() == {"address": "192.0.2.7", "user_agent": "gp"}
@@ -94,6 +100,28 @@ async def test_user_codes_cannot_be_guessed(client: httpx.AsyncClient, make_user
     right = {"user_code": codes["user_code"]}
     answer = await client.post(f"{BASE}/auth/device/{verb}", json=right, headers=somebody.headers)
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+async def test_nor_by_looking_who_waits(client: httpx.AsyncClient, make_user: MakeUser) -> None:
+    somebody, codes = await make_user(), await _ask(client)
+    for _ in range(5):
+        wrong = await client.get(WAITING, params={"user_code": "BBBB-BBBB"}, headers=somebody.headers)
+        assert (wrong.status_code, wrong.json()["code"]) == (404, "user_code_not_found")
+    answer = await client.get(WAITING, params={"user_code": codes["user_code"]}, headers=somebody.headers)
+    assert answer.status_code == 429
+
+
+async def test_what_is_decided_or_late_waits_no_more(
+    client: httpx.AsyncClient, make_user: MakeUser, services: Services
+) -> None:
+    somebody, denied, late = await make_user(), await _ask(client), await _ask(client)
+    code = {"user_code": denied["user_code"]}
+    await client.post(f"{BASE}/auth/device/deny", json=code, headers=somebody.headers)
+    await _later(services, 601)
+    for codes in (denied, late):
+        seen = await client.get(WAITING, params={"user_code": codes["user_code"]}, headers=somebody.headers)
+        assert seen.status_code == 404
+    assert (await client.get(WAITING, params={"user_code": late["user_code"]})).status_code == 401
 
 
 async def test_a_device_of_a_user_disabled_since_gets_nothing(

@@ -16,6 +16,7 @@ NAMES: Mapping[str, str] = {
     "common built_in_role_list": "built-in-role list",
     "common device_approve": "device approve",
     "common device_deny": "device deny",
+    "common device_read": "device show",
     "common group_member_create": "group member add",
     "common group_member_delete": "group member remove",
     "common invitation_accept": "invitation accept",

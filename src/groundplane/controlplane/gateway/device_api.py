@@ -4,16 +4,20 @@ Unlike the RFC, bodies are JSON; refusals are problems that carry the RFC's `err
 """
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StringConstraints
 
 from groundplane.controlplane.gateway.auth import current_claims
 from groundplane.controlplane.gateway.grants import LoginView, client_of, granted, lifetime_of, record_open
 from groundplane.controlplane.gateway.kinds import answer
 from groundplane.controlplane.gateway.login_api import DEVICE_PATH, DEVICE_TOKEN_PATH, LOGIN, OPEN, OWN
-from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate
+from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation
 from groundplane.controlplane.gateway.problems import problem_response
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import View
@@ -31,9 +35,12 @@ from groundplane.controlplane.identity import (
     device_codes,
     poll_device,
     require_not_locked,
+    waiting_device,
 )
 from groundplane.controlplane.resources.fields import Strict
 
+VERIFICATION_PATH = "/console/device"
+"""The console's page where people approve devices."""
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
@@ -43,10 +50,16 @@ class AskForDevice(Strict):
     client_id: Annotated[str, StringConstraints(max_length=100)] | None = Field(default=None, description="Not looked at.")
 
 
+UserCodeText = Annotated[
+    str,
+    StringConstraints(min_length=8, max_length=20, pattern=r"^[A-Za-z -]+$"),
+]
+
+
 class UserCode(Strict):
     """What the device shows; case, spaces and hyphens do not matter."""
 
-    user_code: Annotated[str, StringConstraints(min_length=8, max_length=20, pattern=r"^[A-Za-z -]+$")]
+    user_code: UserCodeText
 
 
 class PollDevice(Strict):
@@ -75,6 +88,13 @@ class DeviceView(View):
     user_agent: str
 
 
+class WaitingDeviceView(DeviceView):
+    """A device that waits for your decision: let it in only if it was you who asked, there and then."""
+
+    created_at: datetime = Field(description="When it asked.")
+    expires_at: datetime = Field(description="Until when it can be let in.")
+
+
 def device_router(services: Services) -> APIRouter:
     """Ask, approve, deny, poll."""
     router = APIRouter(tags=["device flow"])
@@ -90,7 +110,7 @@ def _add_device(router: APIRouter, services: Services) -> None:
         del body
         async with services.database.transaction() as tx:
             codes = await ask_for_device(tx, client_of(request))
-        uri = services.settings.verification_url or f"{request.url.scheme}://{request.url.netloc}/device"
+        uri = services.settings.verification_url or f"{request.url.scheme}://{request.url.netloc}{VERIFICATION_PATH}"
         return answer(
             {
                 "device_code": codes.device_code,
@@ -127,6 +147,14 @@ def _refused(request: Request, error: DeviceFlowError) -> Response:
 
 
 def _add_person(router: APIRouter, services: Services) -> None:
+    @router.get("/auth/device/waiting", response_model=WaitingDeviceView, operation_id="device_read", openapi_extra=OWN)
+    async def show(request: Request, user_code: Annotated[UserCodeText, Query(description="What it shows.")]) -> Response:
+        """Show the device that waits with this code: who asks, from where and since when."""
+        subject = current_claims(request).subject
+        async with _guesses_counted(services, subject), operation(services, request, permission=None) as op:
+            await require_not_locked(op.tx, [device_codes(subject)])
+            device = await waiting_device(op.tx, user_code)
+        return answer(vars(device))
 
     @router.post("/auth/device/approve", response_model=DeviceView, operation_id="device_approve", openapi_extra=OWN)
     async def approve(request: Request, body: UserCode) -> Response:
@@ -154,16 +182,22 @@ def _told(op: Operation, device: Device) -> Reply:
 
 
 async def _decide(services: Services, request: Request, work: Work) -> Response:
-    """Codes are short: whoever guesses waits ever longer (RFC 8628, 5.1)."""
-    subject = device_codes(current_claims(request).subject)
+    subject = current_claims(request).subject
 
     async def unless_locked(op: Operation) -> Reply:
-        await require_not_locked(op.tx, [subject])
+        await require_not_locked(op.tx, [device_codes(subject)])
         return await work(op)
 
-    try:
+    async with _guesses_counted(services, subject):
         return await mutate(services, request, unless_locked, permission=None)
+
+
+@asynccontextmanager
+async def _guesses_counted(services: Services, subject: UUID) -> AsyncIterator[None]:
+    """Codes are short: whoever guesses waits ever longer (RFC 8628, 5.1)."""
+    try:
+        yield
     except UserCodeNotFoundError:
         async with services.database.transaction() as tx:
-            await count_failure(tx, [subject])
+            await count_failure(tx, [device_codes(subject)])
         raise

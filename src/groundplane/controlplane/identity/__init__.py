@@ -55,6 +55,7 @@ from groundplane.controlplane.identity.device import (
     ask_for_device,
     deny_device,
     poll_device,
+    waiting_device,
 )
 from groundplane.controlplane.identity.external import RoleOfGroup, apply_groups, keep_attempt, take_attempt, user_of
 from groundplane.controlplane.identity.groups import (
@@ -369,4 +370,5 @@ __all__ = [
     "unbind_as",
     "update_role",
     "user_of",
+    "waiting_device",
 ]

@@ -6,6 +6,7 @@ Only the hash of the device code is stored. A user code is short, so whoever typ
 import re
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from groundplane.controlplane.identity.problems import (
@@ -47,6 +48,16 @@ class Device:
 
 
 @dataclass(frozen=True)
+class WaitingDevice:
+    """Which device asks, as far as it can be told, since when and until when."""
+
+    address: str | None
+    user_agent: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
 class NotYet:
     """Why the device gets nothing, or nothing yet."""
 
@@ -71,6 +82,18 @@ async def ask_for_device(tx: Tx, client: Client) -> DeviceCodes:
     return codes
 
 
+async def waiting_device(tx: Tx, user_code: str) -> WaitingDevice:
+    """The device that shows this code and waits for somebody's decision. Raises UserCodeNotFoundError."""
+    row = await tx.row(
+        """SELECT address, user_agent, created_at, expires_at FROM device_authorization
+           WHERE user_code = $1 AND state = 'pending' AND expires_at > clock_timestamp()""",
+        _letters(user_code),
+    )
+    if row is None:
+        raise UserCodeNotFoundError
+    return WaitingDevice(**row)
+
+
 async def approve_device(tx: Tx, user_code: str, user_id: UUID) -> Device:
     """Let the device in as this user. Raises UserCodeNotFoundError."""
     return await _decide(tx, user_code, user_id, "approved")
@@ -85,13 +108,18 @@ async def _decide(tx: Tx, user_code: str, user_id: UUID, state: str) -> Device:
     row = await tx.row(
         """UPDATE device_authorization SET state = $2, user_id = $3
            WHERE user_code = $1 AND state = 'pending' AND expires_at > clock_timestamp() RETURNING id, address, user_agent""",
-        re.sub(r"[^A-Z]", "", user_code.upper()),
+        _letters(user_code),
         state,
         user_id,
     )
     if row is None:
         raise UserCodeNotFoundError
     return Device(**row)
+
+
+def _letters(user_code: str) -> str:
+    """A user code as it is stored, however it was typed."""
+    return re.sub(r"[^A-Z]", "", user_code.upper())
 
 
 async def poll_device(tx: Tx, device_code: str, client: Client, lifetime: Lifetime) -> SessionGrant | NotYet:
