@@ -19,6 +19,11 @@ PLACES = {
     "organizations": [{"id": "org_1", "name": "acme"}, {"id": "org_2", "name": "zeta"}], "platform": False,
 }  # fmt: skip
 
+CODES = {
+    "device_code": "d", "user_code": "ABCD-EFGH", "verification_uri": "http://p/device", "expires_in": 600, "interval": 0,
+    "verification_uri_complete": "http://p/device?user_code=ABCD-EFGH",
+}  # fmt: skip
+
 
 @pytest.fixture
 def open_platform(platform: Platform, store: Store) -> Platform:
@@ -61,18 +66,22 @@ def test_a_login_asks_for_the_second_factor(open_platform: Platform, gp: Gp, mon
     assert sent.body == {"challenge": "c", "code": "123456"}
 
 
-def test_a_login_by_device_shows_where_to_approve(open_platform: Platform, gp: Gp, monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = {
-        "device_code": "d", "user_code": "ABCD-EFGH", "verification_uri": "http://p/device", "expires_in": 600, "interval": 0,
-        "verification_uri_complete": "http://p/device?user_code=ABCD-EFGH",
-    }  # fmt: skip
-    open_platform.on(f"POST {COMMON}/auth/device", codes)
+def test_a_login_by_device_shows_where_to_approve(open_platform: Platform, gp: Gp) -> None:
+    open_platform.on(f"POST {COMMON}/auth/device", CODES)
     open_platform.on(f"POST {COMMON}/auth/device/token", granted(TOKEN, "refresh-0"))
     ended = gp("login", open_platform.url)
     assert ended.code == 0, ended.err
     assert "Open http://p/device?user_code=ABCD-EFGH" in ended.err
     assert gp("vm", "list", "-o", "name").out == "web\n"
     assert {each.headers["user-agent"] for each in open_platform.asked} == {f"groundplane-cli/{version('groundplane')}"}
+
+
+def test_a_login_by_device_that_was_kept_out_is_denied(open_platform: Platform, gp: Gp) -> None:
+    open_platform.on(f"POST {COMMON}/auth/device", CODES)
+    kept_out = problem(400, "access_denied", "The device was kept out. Begin again if that was a mistake.")
+    open_platform.answers[f"POST {COMMON}/auth/device/token"] = kept_out
+    ended = gp("login", open_platform.url)
+    assert (ended.code, "The device was kept out." in ended.err) == (4, True)
 
 
 @pytest.mark.parametrize(

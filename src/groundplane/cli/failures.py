@@ -23,7 +23,7 @@ EXIT_CODES: Mapping[int, str] = {
 
 _BY_STATUS = {400: USAGE, 401: DENIED, 403: DENIED, 404: NOT_FOUND, 409: CONFLICT, 412: CONFLICT, 413: USAGE, 422: USAGE,
               428: CONFLICT, 429: QUOTA}  # fmt: skip
-_BY_CODE = {"quota_exceeded": QUOTA}
+_BY_CODE = {"quota_exceeded": QUOTA, "access_denied": DENIED}
 
 
 class CommandError(Exception):
