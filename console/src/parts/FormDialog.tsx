@@ -7,7 +7,7 @@ import Form from "@cloudscape-design/components/form";
 import Modal from "@cloudscape-design/components/modal";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useMutation } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { Children, Fragment, type ReactNode, isValidElement } from "react";
 
 import { fieldSentences, problemIn } from "../api/problem";
 
@@ -52,12 +52,18 @@ export function FormDialog({ title, verb, disabled = false, act, onClose, childr
                 {detail}
               </Alert>
             )}
-            {children((pointer) => sentences.get(pointer))}
+            {fieldsOf(children((pointer) => sentences.get(pointer)))}
           </SpaceBetween>
         </Form>
       </form>
     </Modal>
   );
+}
+
+/** Fields one by one: SpaceBetween puts space between its own children, and looks into no fragment of theirs. */
+function fieldsOf(fields: ReactNode): ReactNode {
+  const isFragment = isValidElement<{ children?: ReactNode }>(fields) && fields.type === Fragment;
+  return Children.toArray(isFragment ? fields.props.children : fields);
 }
 
 interface ConfirmProps {
