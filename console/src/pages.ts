@@ -19,6 +19,8 @@ export interface Page {
 
 export const pages: Page[] = [
   { path: "", load: () => import("./shell/Home") },
+  { path: "me", load: () => import("./account/AccountPage") },
+  { path: "device", load: () => import("./account/DevicePage") },
   {
     path: "p/:project",
     load: () => import("./dashboard/ProjectDashboard"),

@@ -3,6 +3,8 @@
 import { ProblemError, UNREACHABLE, problemOf } from "./problem";
 import { session } from "./session";
 
+const REFUSED_TOKEN = new Set(["unauthenticated", "token_expired", "session_ended"]);
+
 /** `fetch` for the API. Throws ProblemError; a token that ran out is replaced once. */
 export async function apiFetch(request: Request): Promise<Response> {
   if (request.method !== "GET" && !request.headers.has("Idempotency-Key")) {
@@ -10,9 +12,15 @@ export async function apiFetch(request: Request): Promise<Response> {
   }
   const again = request.clone();
   let response = await send(request);
-  if (response.status === 401 && (await session.renew())) response = await send(again);
+  if ((await refusesToken(response)) && (await session.renew())) response = await send(again);
   if (response.ok || response.status === 304) return response;
   throw new ProblemError(await problemOf(response));
+}
+
+/** Whether it is the token that was refused, not a code or a password that was typed: those are not tried twice. */
+async function refusesToken(response: Response): Promise<boolean> {
+  if (response.status !== 401) return false;
+  return REFUSED_TOKEN.has((await problemOf(response.clone())).code);
 }
 
 async function send(request: Request): Promise<Response> {

@@ -14,6 +14,14 @@ export function placePath(place: Place): string {
   return place.scope === "project" ? `/console/p/${place.id}` : `/console/o/${place.id}`;
 }
 
+/** The place that an address is in; null for pages of none: one's own, and the beginning. */
+export function placeAt(pathname: string): Place | null {
+  const [, , section, id] = pathname.split("/");
+  if (section === "ops") return PLATFORM;
+  if (section === "p" && id) return { scope: "project", id };
+  return section === "o" && id ? { scope: "organization", id } : null;
+}
+
 /** The place that the address says. */
 export function usePlace(): Place {
   const { project, organization } = useParams();

@@ -14,6 +14,7 @@ import { type ReactNode, type SyntheticEvent, useEffect, useRef, useState } from
 import { type Problem, problemIn } from "../api/problem";
 import { challengeIn, session } from "../api/session";
 import { Mark } from "../parts/Mark";
+import { comeBack } from "./comingBack";
 
 export default function Login() {
   const [challenge, setChallenge] = useState<string | null>(null);
@@ -74,7 +75,7 @@ function Password({ onChallenge }: { onChallenge: (challenge: string) => void })
         />
       </FormField>
       {sso && (
-        <Button fullWidth href="/api/common/v1/auth/sso/start" iconName="user-profile">
+        <Button fullWidth href="/api/common/v1/auth/sso/start" iconName="user-profile" onClick={comeBack}>
           Log in with {sso}
         </Button>
       )}

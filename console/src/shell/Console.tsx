@@ -6,10 +6,12 @@ import { RouterProvider, createBrowserRouter } from "react-router";
 
 import { queries } from "../api/queries";
 import { Splash } from "../login/Entrance";
+import { goBack } from "../login/comingBack";
 import { type Page, pages } from "../pages";
 import { Failure } from "./Failure";
 import { Shell } from "./Shell";
 
+goBack();
 const router = createBrowserRouter([
   {
     path: "/console",

@@ -1,11 +1,11 @@
 /** Where one is, and the way elsewhere: the projects by organization, and the platform for operators. */
 
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
-import { useEffect, useState } from "react";
-import { useNavigate } from "react-router";
+import { useEffect, useMemo, useState } from "react";
+import { useLocation, useNavigate } from "react-router";
 
 import { type Reach, useReach } from "../api/me";
-import { PLATFORM, type Place, placePath } from "../api/place";
+import { PLATFORM, type Place, placeAt, placePath } from "../api/place";
 
 const LAST = "groundplane.place";
 
@@ -15,7 +15,10 @@ export function PlaceSwitcher({ place }: { place: Place }) {
   const found = useReach(reach?.truncated ? wanted : "");
   const navigate = useNavigate();
   const name = usePlaceName(place, reach);
-  useEffect(() => localStorage.setItem(LAST, placePath(place)), [place]);
+  const { pathname } = useLocation();
+  useEffect(() => {
+    if (placeAt(pathname)) localStorage.setItem(LAST, placePath(place));
+  }, [pathname, place]);
   const go = (path: string | undefined) => {
     if (path) void navigate(path);
   };
@@ -70,6 +73,16 @@ export function usePlaceName(place: Place, reach: Reach | undefined): string {
   if (place.scope === "platform") return "Platform";
   const all = place.scope === "project" ? reach?.projects : reach?.organizations;
   return all?.find((each) => each.id === place.id)?.name ?? place.id;
+}
+
+/** What the shell is about: the address's place; on a page of none, where one was last. */
+export function useShownPlace(): Place {
+  const { pathname } = useLocation();
+  const { data: reach } = useReach();
+  return useMemo(() => {
+    const path = placeAt(pathname) ? pathname : reach && beginningOf(reach);
+    return (path && placeAt(path)) || PLATFORM;
+  }, [pathname, reach]);
 }
 
 /** Where to begin: where one was last, if that is still there; else the first project, else the platform. */

@@ -11,7 +11,7 @@ import { Outlet, useLocation } from "react-router";
 import { useCatalog } from "../api/catalog";
 import { useLiveUpdates } from "../api/live";
 import { type Reach, useReach, usePermissions } from "../api/me";
-import { type Place, placePath, usePlace } from "../api/place";
+import { type Place, placeAt, placePath } from "../api/place";
 import { Splash } from "../login/Entrance";
 import { pages } from "../pages";
 import { Flashes } from "./Flashes";
@@ -19,7 +19,7 @@ import { TopBar } from "./TopBar";
 import { type Crumb, useCurrentHeading } from "./heading";
 import { useInternalLinks } from "./links";
 import { activeHref, navigationOf } from "./navigation";
-import { PlaceSwitcher, usePlaceName } from "./PlaceSwitcher";
+import { PlaceSwitcher, usePlaceName, useShownPlace } from "./PlaceSwitcher";
 
 export function Shell() {
   return (
@@ -32,7 +32,7 @@ export function Shell() {
 }
 
 function Frame() {
-  const place = usePlace();
+  const place = useShownPlace();
   useInternalLinks();
   useLiveUpdates(place);
   useAllowedAttributes();
@@ -99,7 +99,9 @@ function headerOf(place: Place, reach: Reach | undefined): { text: string; href:
 function Breadcrumbs({ place }: { place: Place }) {
   const { title, trail = [] } = useCurrentHeading();
   const name = usePlaceName(place, useReach().data);
+  const { pathname } = useLocation();
   const here: Crumb = { text: title, href: "#" };
+  if (!placeAt(pathname)) return <BreadcrumbGroup items={[...trail, here]} />;
   const all = [{ text: name, href: placePath(place) }, ...trail, here];
   return <BreadcrumbGroup items={title === "Overview" ? all.slice(0, 1) : all} />;
 }

@@ -32,6 +32,7 @@ export function TopBar({ place }: { place: Place }) {
             iconName: "user-profile",
             text: state.is === "in" ? state.user.email : "",
             items: [
+              { id: "account", text: "Your account", href: "/console/me", iconName: "user-profile" },
               { id: "theme", text: `Use the ${other} theme`, iconName: other === "dark" ? "light-dark" : "light-dark" },
               {
                 id: "api",
