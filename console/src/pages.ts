@@ -91,6 +91,11 @@ export const pages: Page[] = [
     load: () => import("./operations/SystemPage"),
     navigation: { section: "", text: "System", permission: "fleet.system.read" },
   },
+  {
+    path: "ops/fleet",
+    load: () => import("./fleet/FleetPage"),
+    navigation: { section: "Fleet", text: "Fleet", permission: "fleet.health.read" },
+  },
 
   ...["p/:project", "o/:organization", "ops"].flatMap((place): Page[] => [
     { path: `${place}/:plural`, load: () => import("./kinds/TablePage") },
@@ -112,6 +117,7 @@ export interface Panel {
 }
 
 export const panels: Panel[] = [
+  { kind: "host", id: "machines", title: "Machines and capacity", load: () => import("./fleet/HostPanel") },
   { kind: "vm", id: "machine", title: "Machine", load: () => import("./machines/MachinePanel") },
   {
     kind: "vm",

@@ -686,6 +686,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hosts/{reference}/vms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the machines on a host */
+        get: operations["host_vms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/system": {
         parameters: {
             query?: never;
@@ -1630,8 +1647,17 @@ export interface components {
             observed: components["schemas"]["Nothing"];
         };
         /**
+         * HostCapacity
+         * @description How much of a host is given away; of disk, in all its pools.
+         */
+        HostCapacity: {
+            vcpus: components["schemas"]["Share"];
+            memory_mib: components["schemas"]["Share"];
+            disk_gib: components["schemas"]["Share"];
+        };
+        /**
          * HostHealth
-         * @description When a host was heard of, and what its agent saw. All null for one that never was.
+         * @description When a host was heard of, what its agent saw, and how full it is. What was heard is null for one that never was.
          */
         HostHealth: {
             /** Host Id */
@@ -1652,6 +1678,12 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             agent: components["schemas"]["AgentHealth"] | null;
+            /**
+             * Open
+             * @description New machines are placed on it.
+             */
+            open: boolean;
+            capacity: components["schemas"]["HostCapacity"];
         };
         /**
          * HostHealthPage
@@ -1660,6 +1692,50 @@ export interface components {
         HostHealthPage: {
             /** Items */
             items: components["schemas"]["HostHealth"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * HostMachine
+         * @description A machine as operators see it on its host; the size is what it holds of the host.
+         */
+        HostMachine: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Status */
+            status: string;
+            /**
+             * Power
+             * @description Whether it runs, by its engine; null while that is not known.
+             */
+            power: string | null;
+            /** Vcpus */
+            vcpus: number;
+            /** Memory Mib */
+            memory_mib: number;
+            /** Project Id */
+            project_id: string | null;
+            /** Project Name */
+            project_name: string | null;
+            /** Organization Id */
+            organization_id: string | null;
+            /** Organization Name */
+            organization_name: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * HostMachinePage
+         * @description A page of a host's machines, oldest first.
+         */
+        HostMachinePage: {
+            /** Items */
+            items: components["schemas"]["HostMachine"][];
             /** Next */
             next: string | null;
         };
@@ -2733,6 +2809,16 @@ export interface components {
         SearchResults: {
             /** Items */
             items: components["schemas"]["FoundResource"][];
+        };
+        /**
+         * Share
+         * @description How much of something is given away.
+         */
+        Share: {
+            /** Claimed */
+            claimed: number;
+            /** Total */
+            total: number;
         };
         /**
          * SpanView
@@ -5950,6 +6036,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HostHealthPage"];
+                };
+            };
+            /** @description Refused: see `code` and `detail`. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not your fault: see `code` and `detail`. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    host_vms: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The resource's id or name. */
+                reference: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostMachinePage"];
                 };
             };
             /** @description Refused: see `code` and `detail`. */

@@ -11,7 +11,8 @@ import { PLATFORM } from "../api/place";
 import { keys } from "../api/queries";
 import { Refusal } from "../parts/Refusal";
 import { duration } from "../parts/words";
-import { type HostHealth, isSilent, troubleOf } from "./hosts";
+import { hostPath } from "../fleet/concerns";
+import { type HostHealth, isSilent, troubleOf } from "../fleet/health";
 
 /** Silence comes about without anything that the stream of changes tells of. */
 const AGAIN_MS = 10_000;
@@ -28,7 +29,7 @@ export function HostsCard() {
   const troubled = hosts.filter((host) => troubleOf(host) !== null);
   return (
     <section className="card" aria-label="Hosts">
-      <Header variant="h2" actions={<Link href="/console/ops/hosts">All hosts</Link>}>
+      <Header variant="h2" actions={<Link href="/console/ops/fleet">The fleet</Link>}>
         Hosts
       </Header>
       {health.error && !health.data && <Refusal error={health.error} />}
@@ -53,7 +54,7 @@ function Trouble({ host }: { host: HostHealth }) {
   return (
     <li>
       <StatusIndicator type={isSilent(host) ? "error" : "warning"}>
-        <Link href={`/console/ops/hosts/${host.host_id}`}>{host.host_name}</Link>
+        <Link href={hostPath(host.host_id)}>{host.host_name}</Link>
       </StatusIndicator>
       <Box color="text-body-secondary" fontSize="body-s">
         {troubleOf(host)}

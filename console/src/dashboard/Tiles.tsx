@@ -14,7 +14,7 @@ interface Tile {
 export function Tiles({ summary, place }: { summary: Summary; place: Place }) {
   return (
     <ul className="tiles" aria-label="At a glance">
-      {tilesOf(summary, placePath(place), place.scope === "platform" ? "hosts" : "vms").map(
+      {tilesOf(summary, placePath(place), place.scope === "platform" ? "fleet" : "vms").map(
         ({ figure, title, detail, href, mood }) => (
           <li key={title}>
             <a href={href} className={`tile ${mood}`}>

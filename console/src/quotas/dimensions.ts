@@ -8,6 +8,7 @@ const TITLES: Record<string, string> = {
   memory_mib: "Memory",
   volumes: "Volumes",
   volume_gib: "Volume space",
+  disk_gib: "Disk",
   images: "Images",
   networks: "Networks",
   security_groups: "Security groups",

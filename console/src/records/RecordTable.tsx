@@ -80,7 +80,11 @@ export function RecordTable<Item extends { id: string }>(props: Props<Item>) {
           {title}
         </Header>
       }
-      filter={<RecordFilter noun={noun} filters={filters} said={said} onChange={(filter) => show(filter, "")} />}
+      filter={
+        filters.length > 0 && (
+          <RecordFilter noun={noun} filters={filters} said={said} onChange={(filter) => show(filter, "")} />
+        )
+      }
       pagination={
         <Pagination
           currentPageIndex={paging.page}

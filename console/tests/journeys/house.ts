@@ -78,6 +78,21 @@ export const test = base.extend<{ api: Api; project: Project }>({
   },
 });
 
+/** A machine that boots from an empty volume of its own; it is there and runs. */
+export async function bootMachine(api: Api, project: Project, name: string): Promise<string> {
+  await api.post(`${project.path}/volumes`, { name: `${name}-disk`, spec: { size_gib: 1 } });
+  await settled(api, `${project.path}/volumes/${name}-disk`);
+  const spec = { vcpus: 2, memory_mib: 512, root_volume: { volume: `${name}-disk` } };
+  const { id } = await api.post(`${project.path}/vms`, { name, spec });
+  await settled(api, `${project.path}/vms/${name}`);
+  return id;
+}
+
+/** Until a resource is as it should be. */
+export async function settled(api: Api, path: string): Promise<void> {
+  await expect.poll(async () => (await api.get<{ status: string }>(path)).status).toBe("active");
+}
+
 /** Log in at an address, and be there. */
 export async function enter(page: Page, address: string, who: Credentials = ADMIN): Promise<void> {
   await page.goto(address);

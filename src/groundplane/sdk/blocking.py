@@ -2928,6 +2928,11 @@ class OperationsHosts(_Group):
         call = Call("GET", f"{self._at}/hosts/{quoted(reference)}/links")
         return self._session.run(jobs.read(call, records.Links))
 
+    def vms(self, reference: str) -> Iterator[records.HostMachine]:
+        """List the machines on a host."""
+        call = Call("GET", f"{self._at}/hosts/{quoted(reference)}/vms")
+        return self._session.stream(paging.items(call, records.HostMachinePage))
+
 
 class OperationsAgentsDryRun(_Group):
     """Tells what calls of agents would do. Nothing of it is done."""

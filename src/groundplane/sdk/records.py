@@ -369,8 +369,16 @@ class Host(Resource, frozen=True, kw_only=True):
     observed: Nothing
 
 
+class HostCapacity(Record, frozen=True, kw_only=True):
+    """How much of a host is given away; of disk, in all its pools."""
+
+    vcpus: Share
+    memory_mib: Share
+    disk_gib: Share
+
+
 class HostHealth(Record, frozen=True, kw_only=True):
-    """When a host was heard of, and what its agent saw. All null for one that never was."""
+    """When a host was heard of, what its agent saw, and how full it is. What was heard is null for one that never was."""
 
     host_id: str
     host_name: str
@@ -379,12 +387,37 @@ class HostHealth(Record, frozen=True, kw_only=True):
     silent_seconds: float | None = None
     facts: Mapping[str, Any] | None = None
     agent: AgentHealth | None = None
+    open: bool
+    capacity: HostCapacity
 
 
 class HostHealthPage(Record, frozen=True, kw_only=True):
     """A page of hosts, oldest first."""
 
     items: tuple[HostHealth, ...]
+    next: str | None = None
+
+
+class HostMachine(Record, frozen=True, kw_only=True):
+    """A machine as operators see it on its host; the size is what it holds of the host."""
+
+    id: str
+    name: str
+    status: str
+    power: str | None = None
+    vcpus: int
+    memory_mib: int
+    project_id: str | None = None
+    project_name: str | None = None
+    organization_id: str | None = None
+    organization_name: str | None = None
+    created_at: datetime
+
+
+class HostMachinePage(Record, frozen=True, kw_only=True):
+    """A page of a host's machines, oldest first."""
+
+    items: tuple[HostMachine, ...]
     next: str | None = None
 
 
@@ -1205,6 +1238,13 @@ class SessionPage(Record, frozen=True, kw_only=True):
 
     items: tuple[Session, ...]
     next: str | None = None
+
+
+class Share(Record, frozen=True, kw_only=True):
+    """How much of something is given away."""
+
+    claimed: int
+    total: int
 
 
 class Span(Record, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from bench import crowd
 
 from groundplane.controlplane import audit
 from groundplane.controlplane.compute.vm import VM
+from groundplane.controlplane.fleet import oversight
 from groundplane.controlplane.jobs import figures
 from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.network import addresses
@@ -227,6 +228,31 @@ async def test_searches_read_what_they_find(watched: tuple[Tx, Watched], whole: 
     assert await addresses.holders(tx, IPv4Address("10.0.0.9"), project_id=project_id, limit=20) == []
     for plan in watch.plans:
         assert rows_read(plan) <= 4 * 20 * len(kinds) + 5, json.dumps(plan, indent=1)
+
+
+async def test_a_page_of_a_hosts_machines_reads_its_own_rows(watched: tuple[Tx, Watched]) -> None:
+    """Of a host with all 20,000, which is made for this question only."""
+    tx, watch = watched
+    (host,) = await tx.connection.connection.fetch("SELECT host_id FROM placement LIMIT 1")
+    await tx.connection.connection.execute("SAVEPOINT own")
+    await tx.connection.connection.execute("UPDATE placement SET host_id = $1", host["host_id"])
+    await tx.connection.connection.execute("ANALYZE placement")
+    first = await oversight.machines_of_host(tx, host["host_id"], limit=LIMIT)
+    second = await oversight.machines_of_host(tx, host["host_id"], after=first[-1]["id"], limit=LIMIT)
+    await tx.connection.connection.execute("ROLLBACK TO own")
+    assert len(first) == len(second) == LIMIT
+    assert first[-1]["id"] < second[0]["id"]
+    assert first[0]["organization_name"].startswith("crowd-")
+    for plan in watch.plans:
+        assert rows_read(plan) <= 5 * LIMIT, json.dumps(plan, indent=1)
+
+
+async def test_the_health_of_hosts_is_read_by_the_page(watched: tuple[Tx, Watched]) -> None:
+    tx, watch = watched
+    found = await oversight.host_health_page(tx, limit=LIMIT)
+    assert {row["gib"] for row in found} == {CROWD // 2 // crowd.HOSTS}
+    (plan,) = watch.plans
+    assert rows_read(plan) <= 6 * LIMIT + 5, json.dumps(plan, indent=1)
 
 
 async def test_pages_of_jobs_and_of_the_audit_log_too(watched: tuple[Tx, Watched]) -> None:

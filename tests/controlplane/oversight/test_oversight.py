@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.controlplane.cloud import Cloud
 from tests.controlplane.gateway.conftest import Api, Json
-from tests.controlplane.scenes import boot_machine
+from tests.controlplane.scenes import boot_machine, machine, prepare
 
 from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.fleet.host import HOST
@@ -248,10 +248,44 @@ async def test_the_hosts_health(api: Api) -> None:
     assert (never["seen_at"], never["silent_seconds"], never["facts"], never["agent"]) == (None, None, None, None)
 
 
+async def test_the_hosts_health_says_how_full_they_are(api: Api) -> None:
+    vm = await boot_machine(api.cloud)
+    (host,) = await walk(api, "/hosts-health")
+    spec = (await ops(api, f"/hosts/{host['host_id']}"))["spec"]
+    assert host["open"] is True
+    assert host["capacity"]["vcpus"] == {"claimed": vm.spec["vcpus"], "total": spec["vcpus"]}
+    assert host["capacity"]["memory_mib"] == {"claimed": vm.spec["memory_mib"], "total": spec["memory_mib"]}
+    pools = (await ops(api, "/pools"))["items"]
+    assert host["capacity"]["disk_gib"]["total"] == sum(pool["spec"]["gib"] for pool in pools)
+    assert 0 < host["capacity"]["disk_gib"]["claimed"] < host["capacity"]["disk_gib"]["total"]
+    await api.call("PATCH", f"{OPS}/hosts/host-0", json={"spec": {"open": False}})
+    (closed,) = await walk(api, "/hosts-health")
+    assert closed["open"] is False
+
+
+async def test_a_host_tells_its_machines_and_whose_they_are(api: Api) -> None:
+    await prepare(api.cloud)
+    made = [await api.cloud.made(VM, machine(), name=f"web-{number}") for number in range(3)]
+    await api.cloud.add_host("other")
+    first = await ops(api, "/hosts/host-0/vms", limit=2)
+    second = await ops(api, "/hosts/host-0/vms", limit=2, cursor=first["next"])
+    assert [each["id"] for each in (*first["items"], *second["items"])] == [VM.public_id(vm.id) for vm in made]
+    assert second["next"] is None
+    told, vm = first["items"][0], made[0]
+    assert (told["name"], told["status"], told["power"]) == ("web-0", "active", "running")
+    assert (told["vcpus"], told["memory_mib"]) == (vm.spec["vcpus"], vm.spec["memory_mib"])
+    project = (await api.call("GET", f"{api.organization}/projects")).json()["items"][0]
+    assert (told["project_id"], told["project_name"]) == (project["id"], project["name"])
+    assert told["organization_id"] == project["organization_id"]
+    assert told["organization_name"]
+    assert await ops(api, "/hosts/other/vms") == {"items": [], "next": None}
+    assert (await api.call("GET", f"{OPS}/hosts/nowhere/vms")).status_code == 404
+
+
 # Who may
 
 
-@pytest.mark.parametrize("path", ["/audit-events", "/drift", "/incidents", "/hosts-health"])
+@pytest.mark.parametrize("path", ["/audit-events", "/drift", "/incidents", "/hosts-health", "/hosts/host-0/vms"])
 async def test_tenants_see_nothing_of_the_operators(api: Api, path: str) -> None:
     owner = await api.as_("owner", api.cloud.organization_id)
     answer = await owner.call("GET", OPS + path)
@@ -265,7 +299,7 @@ async def test_strangers_see_nothing_of_a_project(api: Api, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/audit-events", "/drift", "/incidents", "/hosts-health"])
+@pytest.mark.parametrize("path", ["/audit-events", "/drift", "/incidents", "/hosts-health", "/hosts/host-0/vms"])
 async def test_a_cursor_of_another_list_is_refused(api: Api, path: str) -> None:
     answer = await api.call("GET", OPS + path, params={"cursor": format_id("xyz", new_id())})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")

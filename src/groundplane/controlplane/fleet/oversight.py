@@ -93,7 +93,7 @@ async def incident_page(
 async def host_health_page(
     tx: Tx, *, cluster_id: UUID | None = None, name: str | None = None, after: UUID | None = None, limit: int = 50
 ) -> Sequence[Row]:
-    """Every living host, oldest first: when it and its agent were heard of, and what the agent saw of it.
+    """Every living host, oldest first: when it and its agent were heard of, what the agent saw of it, and how much is claimed.
 
     `silent_seconds` are by the database's clock. A host that was never heard of has None for all of that.
     """
@@ -105,8 +105,31 @@ async def host_health_page(
         f"""SELECT resource.id, resource.name, resource.cluster_id, host_seen.seen_at, facts,
                   extract(epoch FROM clock_timestamp() - host_seen.seen_at)::float8 AS silent_seconds,
                   host_seen.agent_id, agent_seen.seen_at AS agent_seen_at, agent_seen.version AS agent_version,
-                  extract(epoch FROM clock_timestamp() - agent_seen.seen_at)::float8 AS agent_silent_seconds
+                  extract(epoch FROM clock_timestamp() - agent_seen.seen_at)::float8 AS agent_silent_seconds,
+                  open, vcpus, vcpus_used, memory_mib, memory_used, pools.gib, pools.gib_used
            FROM resource LEFT JOIN host_seen ON host_seen.host_id = resource.id LEFT JOIN agent_seen USING (agent_id)
+                LEFT JOIN host_capacity ON host_capacity.host_id = resource.id
+                CROSS JOIN LATERAL (
+                    SELECT coalesce(sum(gib), 0)::bigint AS gib, coalesce(sum(gib_used), 0)::bigint AS gib_used
+                    FROM pool_capacity WHERE pool_capacity.host_id = resource.id) AS pools
            {where.sql} ORDER BY resource.id LIMIT {where.place(limit)}""",  # noqa: S608  # our own columns
+        *where.values,
+    )
+
+
+async def machines_of_host(tx: Tx, host_id: UUID, *, after: UUID | None = None, limit: int = 50) -> Sequence[Row]:
+    """The machines that hold a share of the host, oldest first, with the names of their projects and organizations."""
+    where = Where()
+    where.equal(**{"placement.host_id": host_id})
+    where.after(after, column="placement.resource_id")
+    return await tx.fetch(
+        f"""SELECT vm.id, vm.name, vm.status, vm.observed ->> 'power' AS power, placed.vcpus, placed.memory_mib, vm.created_at,
+                  vm.project_id, project.name AS project_name, vm.organization_id, organization.name AS organization_name
+           FROM (SELECT resource_id, vcpus, memory_mib FROM placement
+                 {where.sql} ORDER BY resource_id LIMIT {where.place(limit)}) AS placed
+                JOIN resource AS vm ON vm.id = placed.resource_id
+                LEFT JOIN resource AS project ON project.id = vm.project_id
+                LEFT JOIN resource AS organization ON organization.id = vm.organization_id
+           ORDER BY placed.resource_id""",  # noqa: S608  # our own columns
         *where.values,
     )

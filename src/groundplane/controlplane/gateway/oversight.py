@@ -1,4 +1,4 @@
-"""The routes of oversight: audit log, drift and what is decided about it, incidents, and how the hosts are."""
+"""The routes of oversight: audit log, drift and what is decided about it, incidents, how the hosts are and what is on them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from groundplane.controlplane import audit
 from groundplane.controlplane.audit import AuditEvent, Outcome
+from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.fleet import oversight
 from groundplane.controlplane.fleet.agent import AGENT
 from groundplane.controlplane.fleet.cluster import CLUSTER
@@ -22,6 +23,7 @@ from groundplane.controlplane.gateway.kinds import (
     Cursor,
     Limit,
     NameFilter,
+    ReferencePath,
     cursor_uuid,
     filter_id,
     page,
@@ -34,6 +36,7 @@ from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.gateway.views import JOB_PREFIX, View, public
 from groundplane.controlplane.identity import USER_PREFIX
 from groundplane.controlplane.jobs.traffic import RULE_PREFIX
+from groundplane.controlplane.resources import store
 from groundplane.controlplane.resources.fields import Strict, Text
 from groundplane.controlplane.resources.organization import ORGANIZATION
 from groundplane.controlplane.resources.project import PROJECT
@@ -51,6 +54,8 @@ DRIFT_LIST = "reconciler.drift.list"
 DRIFT_DECIDE = "reconciler.drift.decide"
 INCIDENT_LIST = "reconciler.incident.list"
 HEALTH_READ = "fleet.health.read"
+HOST_MACHINES = VM.permission("list")
+"""They are tenants' machines: who may list those may, on the whole platform."""
 
 PROJECT_PATH = "/projects/{project_id}"
 
@@ -149,8 +154,23 @@ class AgentHealth(View):
     silent_seconds: float | None
 
 
+class Share(View):
+    """How much of something is given away."""
+
+    claimed: int
+    total: int
+
+
+class HostCapacity(View):
+    """How much of a host is given away; of disk, in all its pools."""
+
+    vcpus: Share
+    memory_mib: Share
+    disk_gib: Share
+
+
 class HostHealth(View):
-    """When a host was heard of, and what its agent saw. All null for one that never was."""
+    """When a host was heard of, what its agent saw, and how full it is. What was heard is null for one that never was."""
 
     host_id: str
     host_name: str
@@ -159,6 +179,24 @@ class HostHealth(View):
     silent_seconds: float | None
     facts: dict[str, Any] | None = Field(description="reachable, reason, vcpus, memory_mib, vms, virtualization.")
     agent: AgentHealth | None
+    open: bool = Field(description="New machines are placed on it.")
+    capacity: HostCapacity
+
+
+class HostMachine(View):
+    """A machine as operators see it on its host; the size is what it holds of the host."""
+
+    id: str
+    name: str
+    status: str
+    power: str | None = Field(description="Whether it runs, by its engine; null while that is not known.")
+    vcpus: int
+    memory_mib: int
+    project_id: str | None
+    project_name: str | None
+    organization_id: str | None
+    organization_name: str | None
+    created_at: datetime
 
 
 class AuditPage(View):
@@ -189,6 +227,13 @@ class HostHealthPage(View):
     next: str | None
 
 
+class HostMachinePage(View):
+    """A page of a host's machines, oldest first."""
+
+    items: list[HostMachine]
+    next: str | None
+
+
 def tenant_router(services: Services) -> APIRouter:
     """What a project's people see of it."""
     router = APIRouter(prefix=PROJECT_PATH, tags=["oversight"])
@@ -205,6 +250,7 @@ def ops_router(services: Services) -> APIRouter:
     _add_decision(router, services)
     _add_incidents(router, services)
     _add_host_health(router, services)
+    _add_host_machines(router, services)
     return router
 
 
@@ -321,6 +367,21 @@ def _add_host_health(router: APIRouter, services: Services) -> None:
         return page(found, limit, _health_view, key="host_id")
 
 
+def _add_host_machines(router: APIRouter, services: Services) -> None:
+    @router.get(
+        "/hosts/{reference}/vms", response_model=HostMachinePage, summary="List the machines on a host",
+        operation_id="host_vms", openapi_extra=_extra(HOST_MACHINES),
+    )  # fmt: skip
+    async def list_host_machines(
+        request: Request, reference: ReferencePath, limit: Limit = 50, cursor: Cursor = None
+    ) -> Response:
+        after = cursor_uuid(VM.prefix, cursor)
+        async with operation(services, request, permission=HOST_MACHINES) as op:
+            host = await store.get(op.tx, HOST, None, reference)
+            found = await oversight.machines_of_host(op.tx, host.id, after=after, limit=limit + 1)
+        return page(found, limit, _machine_view)
+
+
 def _extra(permission: str, prefix: str = "") -> dict[str, Any]:
     return {"x-permission": permission, **scope_parameters(prefix)}
 
@@ -432,4 +493,29 @@ def _health_view(row: Row) -> dict[str, Any]:
         "silent_seconds": row["silent_seconds"],
         "facts": row["facts"],
         "agent": agent if row["agent_id"] else None,
+        "open": bool(row["open"]),
+        "capacity": {
+            "vcpus": _share(row["vcpus_used"], row["vcpus"]),
+            "memory_mib": _share(row["memory_used"], row["memory_mib"]),
+            "disk_gib": _share(row["gib_used"], row["gib"]),
+        },
     }
+
+
+def _share(claimed: int | None, total: int | None) -> dict[str, int]:
+    """A host that is on its way out has no capacity any more."""
+    return {"claimed": claimed or 0, "total": total or 0}
+
+
+def _machine_view(row: Row) -> dict[str, Any]:
+    return {
+        "id": VM.public_id(row["id"]),
+        "project_id": public(PROJECT.prefix, row["project_id"]),
+        "organization_id": public(ORGANIZATION.prefix, row["organization_id"]),
+        **{name: row[name] for name in _MACHINE_AS_IT_IS},
+    }
+
+
+_MACHINE_AS_IT_IS = (
+    "name", "status", "power", "vcpus", "memory_mib", "project_name", "organization_name", "created_at",
+)  # fmt: skip
