@@ -56,6 +56,7 @@ export default function DriftPage() {
         ]}
         columns={[...columnsOf(place, catalog), ...(isDecided ? [decisionColumn(setChosen)] : [])]}
         empty="No drift"
+        untold
       />
       {chosen && <DecisionDialog drift={chosen} onClose={() => setChosen(null)} />}
     </>

@@ -20,6 +20,7 @@ export default function IncidentsPage() {
       title="Incidents"
       description="What the platform could not put right by itself. One is closed when its cause is gone."
       noun="incident"
+      untold
       path="/api/ops/v1/incidents"
       queryKey={(query) => keys.whole(PLATFORM, "incidents", query)}
       presets={{ open_only: "true" }}

@@ -3,6 +3,7 @@
 import Button from "@cloudscape-design/components/button";
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
+import Link from "@cloudscape-design/components/link";
 import Multiselect from "@cloudscape-design/components/multiselect";
 import RadioGroup from "@cloudscape-design/components/radio-group";
 import Select from "@cloudscape-design/components/select";
@@ -14,7 +15,7 @@ import { type Catalog, useCatalog } from "../api/catalog";
 import { answer, ops } from "../api/client";
 import { usePermissions, useReach } from "../api/me";
 import type { components } from "../api/ops";
-import { PLATFORM } from "../api/place";
+import { PLATFORM, placePath } from "../api/place";
 import { keys, queries } from "../api/queries";
 import { Confirm, FormDialog } from "../parts/FormDialog";
 import { ResourceLink } from "../parts/ResourceLink";
@@ -147,11 +148,18 @@ function Reach({ rule, catalog }: { rule: Rule; catalog: Catalog }) {
       {verbs}
       {whose.map((id) => (
         <div key={id}>
-          <ResourceLink id={id} place={PLATFORM} />
+          <Whose id={id} />
         </div>
       ))}
     </>
   );
+}
+
+/** By name; a project is not a resource of the platform, so it is known from where one may go. */
+function Whose({ id }: { id: string }) {
+  const project = useReach().data?.projects.find((each) => each.id === id);
+  if (!project) return <ResourceLink id={id} place={PLATFORM} />;
+  return <Link href={placePath({ scope: "project", id })}>{`${project.organization_name} / ${project.name}`}</Link>;
 }
 
 function Making({ catalog, onClose }: { catalog: Catalog; onClose: () => void }) {

@@ -36,9 +36,12 @@ interface Props<Item> {
   variant?: "full-page" | "container";
   actions?: ReactNode;
   empty: string;
+  /** It changes without anything that the stream of changes tells of. */
+  untold?: boolean;
 }
 
 const PAGE = 50;
+const AGAIN_MS = 5_000;
 
 export function RecordTable<Item extends { id: string }>(props: Props<Item>) {
   const { title, description, noun, path, queryKey, filters, presets = {}, always = {}, columns, empty } = props;
@@ -50,6 +53,7 @@ export function RecordTable<Item extends { id: string }>(props: Props<Item>) {
     queryKey: queryKey(query),
     queryFn: ({ signal }) => call<{ items: Item[]; next: string | null }>(path, { query, signal }),
     placeholderData: keepPreviousData,
+    ...(props.untold ? { refetchInterval: AGAIN_MS } : {}),
   });
   const trail = useTrail(JSON.stringify(said), cursor, list.isPlaceholderData ? undefined : list.data?.next);
   const show = (filter: Record<string, string>, at: string) =>

@@ -15,6 +15,7 @@ type JobFlash = Extract<Flash, { is: "job" }>;
 interface Job {
   state: string;
   error: { message?: string } | null;
+  held?: { reason: string } | null;
 }
 
 const READ_AGAIN_MS = 1_500;
@@ -90,6 +91,16 @@ function jobItem({ text, job: { id }, place }: JobFlash, job: Job | undefined): 
       ),
     };
   }
+  if (job?.held)
+    return {
+      type: "warning",
+      header: `${text}: waits`,
+      content: (
+        <>
+          A rule of the operators holds it: {job.held.reason} {link}
+        </>
+      ),
+    };
   const doing = job?.state === "RETRYING" ? "failed, and is tried again" : "under way";
   return {
     type: "in-progress",

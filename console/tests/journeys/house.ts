@@ -78,6 +78,15 @@ export const test = base.extend<{ api: Api; project: Project }>({
   },
 });
 
+/** Somebody who owns the project's organization. */
+export async function ownerOf(api: Api, project: Project): Promise<Credentials> {
+  const who = { email: `owner-${project.name}@example.org`, password: "correct horse battery staple" };
+  const user = await api.post("/api/common/v1/users", { ...who, name: "Olga" });
+  const { organization_id: id } = await api.get<{ organization_id: string }>(`${project.path}/quota`);
+  await api.post(`/api/common/v1/organizations/${id}/role-bindings`, { user: user.id, role: "owner" });
+  return who;
+}
+
 /** A machine that boots from an empty volume of its own; it is there and runs. */
 export async function bootMachine(api: Api, project: Project, name: string): Promise<string> {
   await api.post(`${project.path}/volumes`, { name: `${name}-disk`, spec: { size_gib: 1 } });

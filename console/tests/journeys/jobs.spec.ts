@@ -27,6 +27,23 @@ test("a failed job says why, and is retried", async ({ page, api, project }) => 
   await expect(page.getByText("Active").first()).toBeVisible();
 });
 
+test("a job that runs is cancelled from its page", async ({ page, api, project }) => {
+  order({ kind: "volume", effect: "hang", seconds: 60 });
+  await api.post(`${project.path}/volumes`, { name: "slow", spec: { size_gib: 1 } });
+  await enter(page, `${project.address}/jobs?state=RUNNING`);
+  await page.getByRole("grid", { name: "Jobs" }).getByRole("link", { name: "Create volume" }).click();
+  await page.getByRole("button", { name: "Cancel the job" }).click();
+  const dialog = page.getByRole("dialog", { name: "Cancel the job?" });
+  await expect(dialog.getByText("It is stopped, and what it had done is undone.")).toBeVisible();
+  await expectAccessible(page);
+  await dialog.getByRole("button", { name: "Cancel the job" }).click();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByText("Failed", { exact: true }).first()).toBeVisible();
+  await expect(page.getByText("cancelled", { exact: true }).first()).toBeVisible();
+  await expect(page.getByRole("button", { name: "Cancel the job" })).toBeHidden();
+  await expectAccessible(page);
+});
+
 test("the waterfall is walked by keys", async ({ page, api, project }) => {
   await api.post(`${project.path}/volumes`, { name: "data", spec: { size_gib: 1 } });
   await enter(page, `${project.address}/jobs?kind=volume`);
