@@ -82,6 +82,11 @@ export const pages: Page[] = [
     navigation: { section: "", text: "Traffic rules", permission: "jobs.traffic_rule.list" },
   },
   {
+    path: "ops/quota-defaults",
+    load: () => import("./quotas/DefaultsPage"),
+    navigation: { section: "", text: "Default quotas", permission: "resources.quota.read" },
+  },
+  {
     path: "ops/audit",
     load: () => import("./audit/AuditPage"),
     navigation: { section: "", text: "Audit trail", permission: "audit.event.list" },
@@ -117,6 +122,13 @@ export interface Panel {
 }
 
 export const panels: Panel[] = [
+  {
+    kind: "organization",
+    id: "quota",
+    title: "Quota",
+    permission: "resources.quota.read",
+    load: () => import("./quotas/LimitsPanel"),
+  },
   { kind: "host", id: "machines", title: "Machines and capacity", load: () => import("./fleet/HostPanel") },
   { kind: "vm", id: "machine", title: "Machine", load: () => import("./machines/MachinePanel") },
   {

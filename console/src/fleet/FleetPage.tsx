@@ -19,12 +19,11 @@ import { PLATFORM } from "../api/place";
 import { Splash } from "../login/Entrance";
 import { Refusal } from "../parts/Refusal";
 import { Time } from "../parts/Time";
-import { QuotaBar } from "../quotas/QuotaBar";
-import { titleOfDimension } from "../quotas/dimensions";
 import { useHeading } from "../shell/heading";
 import { type Agent, type Concern, concernsOf } from "./concerns";
-import { type ClusterHosts, DIMENSIONS, MEASURES, type Measure, byCluster, totalOf } from "./heat";
+import { type ClusterHosts, MEASURES, type Measure, byCluster, capacityOf } from "./heat";
 import { HeatMap, Legend } from "./HeatMap";
+import { Shares } from "./Shares";
 import { type Fleet, MOST, useAgents, useClusterNames, useFleet } from "./queries";
 
 export default function FleetPage() {
@@ -152,19 +151,7 @@ function Cluster({ id, name, hosts, measure }: ClusterHosts & { name: string; me
           name
         )}
       </Header>
-      <dl className="shares">
-        {DIMENSIONS.map((dimension) => {
-          const { claimed: used, total: limit } = totalOf(hosts, dimension);
-          return (
-            <div key={dimension}>
-              <dt>{titleOfDimension(dimension)}</dt>
-              <dd>
-                <QuotaBar name={dimension} use={{ used, limit }} />
-              </dd>
-            </div>
-          );
-        })}
-      </dl>
+      <Shares capacity={capacityOf(hosts)} />
       <HeatMap label={`Hosts of ${name}`} hosts={hosts} measure={measure} />
     </section>
   );
@@ -178,7 +165,7 @@ function Concerns({ concerns }: { concerns: Concern[] }) {
       <Header variant="h2" counter={concerns.length ? `(${concerns.length})` : ""}>
         What is wrong
       </Header>
-      {!concerns.length && <StatusIndicator type="success">Nothing: all answer, and have room.</StatusIndicator>}
+      {!concerns.length && <StatusIndicator type="success">Nothing is wrong.</StatusIndicator>}
       <ul className="entries">
         {concerns.slice(0, SHOWN).map(({ id, level, name, href, text }) => (
           <li key={id}>

@@ -19,11 +19,10 @@ import { Refusal } from "../parts/Refusal";
 import { ResourceLink } from "../parts/ResourceLink";
 import { Status } from "../parts/Status";
 import { Time } from "../parts/Time";
-import { QuotaBar } from "../quotas/QuotaBar";
-import { titleOfDimension } from "../quotas/dimensions";
 import { RecordTable } from "../records/RecordTable";
 import { type HostHealth, troubleOf } from "./health";
-import { DIMENSIONS, STATES, stateOf } from "./heat";
+import { STATES, stateOf } from "./heat";
+import { Shares } from "./Shares";
 import { useHostHealth } from "./queries";
 
 type Machine = components["schemas"]["HostMachine"];
@@ -50,18 +49,7 @@ function Known({ host }: { host: HostHealth }) {
   return (
     <SpaceBetween size="l">
       <Container header={<Header variant="h2">Capacity</Header>}>
-        <KeyValuePairs
-          columns={3}
-          items={DIMENSIONS.map((dimension) => ({
-            label: titleOfDimension(dimension),
-            value: (
-              <QuotaBar
-                name={dimension}
-                use={{ used: capacity[dimension].claimed, limit: capacity[dimension].total }}
-              />
-            ),
-          }))}
-        />
+        <Shares capacity={capacity} />
       </Container>
       <Container header={<Header variant="h2">Health</Header>}>
         <KeyValuePairs

@@ -84,6 +84,15 @@ export function totalOf(hosts: HostHealth[], dimension: Dimension): { claimed: n
   return { claimed: sum("claimed"), total: sum("total") };
 }
 
+/** The same of all dimensions. */
+export function capacityOf(hosts: HostHealth[]): HostHealth["capacity"] {
+  return {
+    vcpus: totalOf(hosts, "vcpus"),
+    memory_mib: totalOf(hosts, "memory_mib"),
+    disk_gib: totalOf(hosts, "disk_gib"),
+  };
+}
+
 /** Where the arrow keys lead from a cell, in rows of `columns`; null for other keys, and where there is nothing. */
 export function stepFrom(at: number, key: string, count: number, columns: number): number | null {
   const to = { ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: at - columns, ArrowDown: at + columns }[key];

@@ -24,10 +24,14 @@ export function titleOfDimension(name: string): string {
   return TITLES[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** In what it is counted; null for things. */
+export function unitOfDimension(name: string): string | null {
+  return name.endsWith("_mib") ? "MiB" : name.endsWith("_gib") ? "GiB" : null;
+}
+
 /** "2 GiB" of what ends in `_mib`, "33" of what is counted. */
 export function amountOf(name: string, value: number): string {
-  const unit = name.endsWith("_mib") ? "MiB" : name.endsWith("_gib") ? "GiB" : null;
-  return amount(value, unit);
+  return amount(value, unitOfDimension(name));
 }
 
 export interface Use {

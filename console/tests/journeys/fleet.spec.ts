@@ -1,6 +1,6 @@
 /** The fleet: what is claimed of which host, whose machines are there, and what is wrong. */
 
-import { type Api, bootMachine, enter, expect, expectAccessible, test } from "./house";
+import { type Api, bootMachine, enter, expect, expectAccessible, ownerOf, test } from "./house";
 
 interface Host {
   id: string;
@@ -75,3 +75,59 @@ async function hostOf(api: Api, hosts: Host[], project: string): Promise<Host> {
   }
   throw new Error("The machine is on no host.");
 }
+
+test("an operator raises a quota, and the tenant's page shows it", async ({ page, browser, api, project }) => {
+  const { organization_id: organization } = await api.get<{ organization_id: string }>(`${project.path}/quota`);
+  await enter(page, `/console/ops/organizations/${organization}?tab=quota`);
+  await expect(page.getByRole("table", { name: /^All projects of org-/ })).toBeVisible();
+  await expectAccessible(page);
+  await page.getByLabel("Quota of").click();
+  await page.getByRole("option", { name: project.name }).click();
+  const limits = page.getByRole("table", { name: `Project ${project.name}` });
+  const row = limits.getByRole("row", { name: /^Volumes/ });
+  await expect(row.getByText("The platform's default")).toBeVisible();
+  await row.getByRole("button", { name: "Change the limit of Volumes" }).click();
+  const dialog = page.getByRole("dialog", { name: "The limit of Volumes" });
+  const amount = dialog.getByLabel("At most");
+  await amount.fill("-1");
+  await dialog.getByRole("button", { name: "Set it" }).click();
+  await expect(amount).toHaveAccessibleDescription(/The least is 0\./); // the API's own sentence, at the field
+  await expectAccessible(page);
+  await amount.fill("4321");
+  await dialog.getByRole("button", { name: "Set it" }).click();
+  await expect(row.getByText("Set for it")).toBeVisible();
+  await expect(row.getByText("0 of 4,321")).toBeVisible();
+
+  const context = await browser.newContext();
+  const tenant = await context.newPage();
+  await enter(tenant, `${project.address}/quota`, await ownerOf(api, project));
+  await expect(tenant.getByRole("meter", { name: "Volumes" }).first()).toHaveAttribute("aria-valuetext", "0 of 4,321");
+  await expect(tenant.getByRole("button", { name: /^Change/ })).toHaveCount(0);
+  await context.close();
+
+  await row.getByRole("button", { name: "Change the limit of Volumes" }).click();
+  await dialog.getByRole("radio", { name: "The platform's default" }).check();
+  await dialog.getByRole("button", { name: "Set it" }).click();
+  await expect(row.getByText("The platform's default")).toBeVisible();
+});
+
+test("the defaults of all quotas are seen and set", async ({ page, api }) => {
+  const path = "/api/ops/v1/quota-defaults/organizations";
+  const { limits: before } = await api.get<{ limits: { secrets: number | null } }>(path);
+  await enter(page, "/console/ops/quota-defaults");
+  const row = page
+    .getByRole("table", { name: "Each organization, all projects together" })
+    .getByRole("row", { name: /^Secrets/ });
+  await expect(row).toBeVisible();
+  await expectAccessible(page);
+  await row.getByRole("button").click();
+  const dialog = page.getByRole("dialog", { name: "The limit of Secrets" });
+  await dialog.getByRole("radio", { name: "So much" }).check();
+  await dialog.getByLabel("At most").fill("98765");
+  await dialog.getByRole("button", { name: "Set it" }).click();
+  try {
+    await expect(row.getByText("98,765")).toBeVisible();
+  } finally {
+    await api.patch(path, { secrets: before.secrets });
+  }
+});
