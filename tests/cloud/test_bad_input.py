@@ -67,7 +67,7 @@ REFUSED = {
     "missing field": Refused(lambda t: t.vms.create("never", MISSING), 422, "invalid_request", ("/spec/memory_mib",)),
     "too little": Refused(vm(memory_mib=1), 422, "invalid_request", ("/spec/memory_mib",)),
     "bad name": Refused(lambda t: t.networks.create("No Name!"), 422, "invalid_request", ("/name",)),
-    "neither image nor volume": Refused(vm(root_volume={}), 422, "invalid_request", ("give image and size_gib",)),
+    "neither image nor volume": Refused(vm(root_volume={}), 422, "invalid_request", ("Give image and size_gib",)),
     "overlapping subnet": Refused(subnet("10.30.0.128/25"), 409, "subnet_overlap", ("lan-a", "10.30.0.0/24")),
     "range with host bits": Refused(subnet("10.31.0.1/24"), 422, "invalid_request", ("/spec/cidr",)),
     "gateway elsewhere": Refused(subnet("10.31.0.0/24", gateway="10.32.0.1"), 422, "gateway_outside", ("10.32.0.1",)),

@@ -13,7 +13,7 @@ test("a volume is made with a preview, looked at, changed and deleted", async ({
   await page.getByRole("textbox", { name: "Name", exact: true }).fill("data");
   await page.getByLabel("Size (GiB)").fill("0");
   await page.getByRole("button", { name: "Create volume" }).click();
-  await expect(page.getByText("greater than or equal to 1")).toBeVisible(); // the API's own sentence, at the field
+  await expect(page.getByText("The least is 1.")).toBeVisible(); // the API's own sentence, at the field
   await page.getByLabel("Size (GiB)").fill("5");
   await page.getByRole("button", { name: "Add label" }).click();
   await page.getByLabel("Key of label 1").fill("env");
@@ -95,7 +95,7 @@ test("lists of things are filled in, and what is wrong within is said there", as
   await page.getByRole("option", { name: "Tcp" }).click();
   await rule.getByLabel("Port min").fill("70000");
   await page.getByRole("button", { name: "Create security group" }).click();
-  await expect(rule.getByText("less than or equal to 65535")).toBeVisible();
+  await expect(rule.getByText("The most is 65535.")).toBeVisible();
   await expectAccessible(page);
   await rule.getByLabel("Port min").fill("22");
   await page.getByRole("button", { name: "Create security group" }).click();

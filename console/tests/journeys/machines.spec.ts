@@ -43,7 +43,7 @@ test("from an empty project to a running machine, its console log, and back", as
   await network.getByLabel("Name").fill("lan");
   await network.getByLabel("Addresses").fill("10.0.0.1/99");
   await network.getByRole("button", { name: "Create" }).click();
-  await expect(network.getByText("not a valid netmask")).toBeVisible(); // the API's own sentence, at the field
+  await expect(network.getByText("An IPv4 range is needed here")).toBeVisible(); // the API's own sentence, at the field
   await network.getByLabel("Addresses").fill("10.0.0.0/24");
   await expectAccessible(page);
   await network.getByRole("button", { name: "Create" }).click();
