@@ -59,6 +59,34 @@ export const pages: Page[] = [
     load: () => import("./dashboard/OrganizationDashboard"),
     navigation: { section: "", text: "Overview" },
   },
+  { path: "join", load: () => import("./access/AcceptPage") },
+  {
+    path: "o/:organization/members",
+    load: () => import("./access/MembersPage"),
+    navigation: { section: "Access", text: "Members", permission: "identity.role_binding.list" },
+  },
+  {
+    path: "o/:organization/invitations",
+    load: () => import("./access/InvitationsPage"),
+    navigation: { section: "Access", text: "Invitations", permission: "identity.invitation.list" },
+  },
+  {
+    path: "o/:organization/groups",
+    load: () => import("./access/GroupsPage"),
+    navigation: { section: "Access", text: "Groups", permission: "identity.group.list" },
+  },
+  { path: "o/:organization/groups/:id", load: () => import("./access/GroupPage") },
+  {
+    path: "o/:organization/service-accounts",
+    load: () => import("./access/ServiceAccountsPage"),
+    navigation: { section: "Access", text: "Service accounts", permission: "identity.service_account.list" },
+  },
+  { path: "o/:organization/service-accounts/:id", load: () => import("./access/ServiceAccountPage") },
+  {
+    path: "o/:organization/roles",
+    load: () => import("./access/RolesPage"),
+    navigation: { section: "Access", text: "Roles", permission: "identity.role.list" },
+  },
   { path: "ops", load: () => import("./dashboard/PlatformDashboard"), navigation: { section: "", text: "Overview" } },
   {
     path: "ops/jobs",

@@ -11,7 +11,7 @@ import { answer, common } from "../api/client";
 import { Splash } from "../login/Entrance";
 import { Refusal } from "../parts/Refusal";
 import { useHeading } from "../shell/heading";
-import { KeysPanel } from "./KeysPanel";
+import { OwnKeys } from "./OwnKeys";
 import { PasswordForm } from "./PasswordForm";
 import { ProfilePanel } from "./ProfilePanel";
 import { SecondFactor } from "./SecondFactor";
@@ -44,7 +44,7 @@ export default function AccountPage() {
       ),
     },
     { id: "sessions", label: "Sessions", content: <SessionsPanel /> },
-    { id: "keys", label: "API keys", content: <KeysPanel /> },
+    { id: "keys", label: "API keys", content: <OwnKeys /> },
   ];
   const asked = search.get("tab") ?? "";
   return (

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 
 import { faultsOf } from "./passwords";
-import { scopeOptions } from "./scopes";
 import { programText } from "./userAgent";
 import { asCode, isCode } from "./userCode";
 
@@ -44,13 +43,4 @@ describe("another password", () => {
     expect(faultsOf({ ...good, password: "" }).password).toBeTruthy();
     expect(faultsOf({ ...good, password: good.next }).next).toBeTruthy();
   });
-});
-
-describe("scopes to choose from", () => {
-  it("are each service as a whole, and its permissions", () => {
-    const [, compute, jobs] = scopeOptions(["compute.vm.read", "compute.vm.list", "jobs.job.read"]);
-    expect(compute?.options.map(({ value }) => value)).toEqual(["compute.*", "compute.vm.read", "compute.vm.list"]);
-    expect(jobs?.label).toBe("jobs");
-  });
-  it("are none while none are known", () => expect(scopeOptions([])).toEqual([]));
 });

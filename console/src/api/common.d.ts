@@ -1485,6 +1485,11 @@ export interface components {
             group_id: string | null;
             /** Service Account Id */
             service_account_id: string | null;
+            /**
+             * Subject Name
+             * @description The user's e-mail address, the group's or the service account's name.
+             */
+            subject_name: string;
             /** Role */
             role: string;
             /**

@@ -5,8 +5,10 @@ import { Suspense, lazy, useEffect, useState, useSyncExternalStore } from "react
 
 import { ProblemError } from "../api/problem";
 import { session } from "../api/session";
+import { isInvited } from "./invitation";
 
 const Login = lazy(() => import("./Login"));
+const Join = lazy(() => import("./Join"));
 const Console = lazy(() => import("../shell/Console"));
 
 const AGAIN_MS = 2_000;
@@ -15,9 +17,15 @@ export function Entrance() {
   const state = useSyncExternalStore(session.subscribe, session.get);
   return (
     <Suspense fallback={<Splash />}>
-      {state.is === "unknown" ? <Waiting /> : state.is === "out" ? <Login /> : <Console key={state.sessionId} />}
+      {state.is === "unknown" ? <Waiting /> : state.is === "out" ? <Outside /> : <Console key={state.sessionId} />}
     </Suspense>
   );
+}
+
+/** Who is invited joins, unless they have an account already. */
+function Outside() {
+  const [isKnown, setKnown] = useState(!isInvited());
+  return isKnown ? <Login /> : <Join onKnown={() => setKnown(true)} />;
 }
 
 export function Splash({ sentence }: { sentence?: string | undefined }) {

@@ -5,7 +5,7 @@ const BEGINNING = "/console/";
 
 /** Called where the way leads away. */
 export function comeBack(): void {
-  sessionStorage.setItem(KEY, location.pathname + location.search);
+  sessionStorage.setItem(KEY, location.pathname + location.search + location.hash);
 }
 
 /** Called once there is a session, before the first page is chosen: only the beginning gives way, and only once. */

@@ -33,6 +33,8 @@ interface Props<Item> {
   /** Parameters that hold where no filter says otherwise, and of which the address says nothing. */
   always?: Query;
   columns: TableProps.ColumnDefinition<Item>[];
+  /** What tells one from another, if not its id. */
+  trackBy?: string;
   variant?: "full-page" | "container";
   actions?: ReactNode;
   empty: string;
@@ -43,7 +45,7 @@ interface Props<Item> {
 const PAGE = 50;
 const AGAIN_MS = 5_000;
 
-export function RecordTable<Item extends { id: string }>(props: Props<Item>) {
+export function RecordTable<Item>(props: Props<Item>) {
   const { title, description, noun, path, queryKey, filters, presets = {}, always = {}, columns, empty } = props;
   const [search, setSearch] = useSearchParams();
   const said = filtersIn(search, filters, presets);
@@ -67,7 +69,7 @@ export function RecordTable<Item extends { id: string }>(props: Props<Item>) {
       stickyHeader={props.variant !== "container"}
       resizableColumns
       enableKeyboardNavigation
-      trackBy="id"
+      trackBy={props.trackBy ?? "id"}
       items={items}
       columnDefinitions={columns}
       loading={list.isPending}

@@ -140,6 +140,7 @@ class Binding(Record, frozen=True, kw_only=True):
     user_id: str | None = None
     group_id: str | None = None
     service_account_id: str | None = None
+    subject_name: str
     role: str
     custom_role_id: str | None = None
     organization_id: str | None = None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ApiKeyView": ("name", "id", "scopes", "expires_at", "last_used_at", "revoked_at"),
     "AuditEventView": ("at", "action", "outcome", "code", "resource_id", "actor_name", "address"),
-    "BindingView": ("id", "role", "user_id", "group_id", "service_account_id", "project_id", "expires_at"),
+    "BindingView": ("id", "role", "subject_name", "project_id", "expires_at"),
     "BuiltInRoleView": ("name", "levels", "summary"),
     "DriftView": ("id", "difference", "resource_kind", "resource_name", "decision", "attempts", "detected_at", "resolved_at"),
     "FoundResource": ("kind", "name", "status", "matched", "id"),

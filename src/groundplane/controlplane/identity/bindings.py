@@ -28,6 +28,7 @@ _LOCK = 7_301_979  # of the database: administrators, and owners of an organizat
 class RoleBinding:
     """A user, a group or a service account has a role: on the whole platform, in an organization, or in one of its projects.
 
+    `subject_name`: the user's e-mail address, the group's or the service account's name.
     `expires_at`: from then on it gives nothing.
     """
 
@@ -35,6 +36,7 @@ class RoleBinding:
     user_id: UUID | None
     group_id: UUID | None
     service_account_id: UUID | None
+    subject_name: str
     role: str
     custom_role_id: UUID | None
     organization_id: UUID | None
@@ -43,12 +45,13 @@ class RoleBinding:
     created_at: datetime
 
 
-_COLUMNS = ", ".join(
-    "coalesce(role_binding.role, (SELECT name FROM custom_role WHERE custom_role.id = custom_role_id)) AS role"
-    if item.name == "role"
-    else f"role_binding.{item.name}"
-    for item in fields(RoleBinding)
-)
+_NAMES = {
+    "role": "coalesce(role_binding.role, (SELECT name FROM custom_role WHERE custom_role.id = custom_role_id)) AS role",
+    "subject_name": """coalesce((SELECT email FROM user_account WHERE user_account.id = role_binding.user_id),
+        (SELECT name FROM user_group WHERE user_group.id = role_binding.group_id),
+        (SELECT name FROM service_account WHERE service_account.id = role_binding.service_account_id)) AS subject_name""",
+}
+_COLUMNS = ", ".join(_NAMES.get(item.name, f"role_binding.{item.name}") for item in fields(RoleBinding))
 
 
 async def bind(

@@ -85,6 +85,7 @@ class BindingView(View):
     user_id: str | None
     group_id: str | None
     service_account_id: str | None
+    subject_name: str = Field(description="The user's e-mail address, the group's or the service account's name.")
     role: str
     custom_role_id: str | None = Field(description="Set if the role is one of the organization's own.")
     organization_id: str | None
@@ -242,6 +243,7 @@ def binding_view(binding: RoleBinding) -> dict[str, object]:
         "user_id": public(USER_PREFIX, binding.user_id),
         "group_id": public(GROUP_PREFIX, binding.group_id),
         "service_account_id": public(SERVICE_ACCOUNT_PREFIX, binding.service_account_id),
+        "subject_name": binding.subject_name,
         "role": binding.role,
         "custom_role_id": public(ROLE_PREFIX, binding.custom_role_id),
         "organization_id": public(ORGANIZATION.prefix, binding.organization_id),

@@ -1,11 +1,12 @@
-/** One's own API keys: what programs of one's own authenticate with. */
+/** The API keys of a user or a service account: what their programs authenticate with. */
 
 import Button from "@cloudscape-design/components/button";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { TableProps } from "@cloudscape-design/components/table";
+import type { QueryKey } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { answer, common } from "../api/client";
+import { call } from "../api/call";
 import type { components } from "../api/common";
 import { queries } from "../api/queries";
 import { Confirm } from "../parts/FormDialog";
@@ -17,34 +18,54 @@ import { KeyDialog } from "./KeyDialog";
 
 type Key = components["schemas"]["ApiKeyView"];
 
-export function KeysPanel() {
+interface Props {
+  /** The owner's keys in the API. */
+  path: string;
+  queryKey: QueryKey;
+  description: string;
+  /** What a key without scopes is good for. */
+  everything: string;
+  mayMake: boolean;
+  mayRevoke: boolean;
+}
+
+export function KeysPanel({ path, queryKey, description, everything, mayMake, mayRevoke }: Props) {
   const [isMaking, setMaking] = useState(false);
   const [doomed, setDoomed] = useState<Key | null>(null);
+  const changed = () => queries.invalidateQueries({ queryKey });
+  const revoke = async ({ id, name }: Key) => {
+    await call(`${path}/${id}`, { method: "DELETE" });
+    flash.done(`The key ${name} is revoked.`);
+    await changed();
+    setDoomed(null);
+  };
   return (
     <>
       <RecordTable<Key>
         variant="container"
         title="API keys"
-        description="A program that has one acts as you, within its scopes. For what does not depend on you, use a service account of the organization."
+        description={description}
         noun="key"
-        path="/api/common/v1/me/api-keys"
-        queryKey={(query) => ["me", "api-keys", query]}
+        path={path}
+        queryKey={(query) => [...queryKey, query]}
         filters={[filter("name", "Name")]}
-        columns={columnsOf(setDoomed)}
+        columns={columnsOf(everything, mayRevoke ? setDoomed : null)}
         actions={
-          <Button variant="primary" onClick={() => setMaking(true)}>
-            Make a key
-          </Button>
+          mayMake && (
+            <Button variant="primary" onClick={() => setMaking(true)}>
+              Make a key
+            </Button>
+          )
         }
         empty="No keys yet"
       />
-      {isMaking && <KeyDialog onMade={changed} onClose={() => setMaking(false)} />}
+      {isMaking && <KeyDialog path={path} everything={everything} onMade={changed} onClose={() => setMaking(false)} />}
       {doomed && (
         <Confirm
           title={`Revoke the key ${doomed.name}`}
           verb="Revoke"
           onClose={() => setDoomed(null)}
-          act={() => revoke(doomed).then(() => setDoomed(null))}
+          act={() => revoke(doomed)}
         >
           Programs that use it are refused within seconds. It cannot be taken back.
         </Confirm>
@@ -53,21 +74,11 @@ export function KeysPanel() {
   );
 }
 
-async function revoke({ id, name }: Key): Promise<void> {
-  await answer(common.DELETE("/me/api-keys/{key_id}", { params: { path: { key_id: id } } }));
-  flash.done(`The key ${name} is revoked.`);
-  await changed();
-}
-
-function changed(): Promise<void> {
-  return queries.invalidateQueries({ queryKey: ["me", "api-keys"] });
-}
-
 function isOver({ expires_at: expires }: Key): boolean {
   return expires !== null && Date.parse(expires) <= Date.now();
 }
 
-function columnsOf(onRevoke: (key: Key) => void): TableProps.ColumnDefinition<Key>[] {
+function columnsOf(everything: string, onRevoke: ((key: Key) => void) | null): TableProps.ColumnDefinition<Key>[] {
   return [
     { id: "name", header: "Name", isRowHeader: true, width: 200, cell: ({ name }) => name },
     { id: "state", header: "State", width: 120, cell: (key) => <State of={key} /> },
@@ -75,7 +86,7 @@ function columnsOf(onRevoke: (key: Key) => void): TableProps.ColumnDefinition<Ke
       id: "scopes",
       header: "Scopes",
       width: 240,
-      cell: ({ scopes }) => <span className="word">{scopes?.join(", ") ?? "All that you may"}</span>,
+      cell: ({ scopes }) => <span className="word">{scopes?.join(", ") ?? everything}</span>,
     },
     {
       id: "used",
@@ -95,6 +106,7 @@ function columnsOf(onRevoke: (key: Key) => void): TableProps.ColumnDefinition<Ke
       header: "Actions",
       width: 110,
       cell: (key) =>
+        onRevoke &&
         !isOver(key) && (
           <Button variant="inline-link" ariaLabel={`Revoke ${key.name}`} onClick={() => onRevoke(key)}>
             Revoke

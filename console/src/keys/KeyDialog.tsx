@@ -1,22 +1,16 @@
 /** A new API key: what it is called, what it is good for and until when; and then its token, which is told once. */
 
-import Alert from "@cloudscape-design/components/alert";
-import Button from "@cloudscape-design/components/button";
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
-import Modal from "@cloudscape-design/components/modal";
-import Multiselect from "@cloudscape-design/components/multiselect";
 import RadioGroup from "@cloudscape-design/components/radio-group";
 import Select from "@cloudscape-design/components/select";
-import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { answer, common } from "../api/client";
+import { call } from "../api/call";
 import type { components } from "../api/common";
-import { Code } from "../parts/Code";
 import { FormDialog } from "../parts/FormDialog";
-import { scopeOptions } from "./scopes";
+import { PermissionPicker } from "../parts/PermissionPicker";
+import { ToldOnce } from "../parts/ToldOnce";
 
 type NewKey = components["schemas"]["NewApiKeyView"];
 
@@ -28,35 +22,53 @@ const DAYS = [
 ];
 const DAY_MS = 86_400_000;
 
-interface Props {
+interface Owner {
+  /** Where the owner's keys are made in the API. */
+  path: string;
+  /** What a key without scopes is good for. */
+  everything: string;
+}
+
+interface Props extends Owner {
   onMade: () => Promise<void>;
   onClose: () => void;
 }
 
-export function KeyDialog({ onMade, onClose }: Props) {
+export function KeyDialog({ path, everything, onMade, onClose }: Props) {
   const [made, setMade] = useState<NewKey | null>(null);
-  if (made) return <Token made={made} onClose={onClose} />;
-  return <Making onMade={(key) => onMade().then(() => setMade(key))} onClose={onClose} />;
+  if (!made)
+    return (
+      <Making
+        path={path}
+        everything={everything}
+        onMade={(key) => onMade().then(() => setMade(key))}
+        onClose={onClose}
+      />
+    );
+  return (
+    <ToldOnce
+      title={`The key ${made.name}`}
+      sentence="This token is told only now. Keep it where secrets are kept."
+      label="Token"
+      secret={made.token ?? ""}
+      onKept={onClose}
+    />
+  );
 }
 
-function Making({ onMade, onClose }: { onMade: (key: NewKey) => Promise<void>; onClose: () => void }) {
+function Making(props: Owner & { onMade: (key: NewKey) => Promise<void>; onClose: () => void }) {
+  const { path, everything, onMade, onClose } = props;
   const [name, setName] = useState("");
   const [isLimited, setLimited] = useState(false);
   const [scopes, setScopes] = useState<string[]>([]);
   const [days, setDays] = useState("90");
-  const permissions = useQuery({
-    queryKey: ["permissions"],
-    queryFn: ({ signal }) => answer(common.GET("/permissions", { signal })),
-    staleTime: Infinity,
-    refetchInterval: false,
-  });
   const act = async () => {
     const body = {
       name: name.trim(),
       scopes: isLimited ? scopes : null,
       expires_at: days ? new Date(Date.now() + Number(days) * DAY_MS).toISOString() : null,
     };
-    await onMade((await answer(common.POST("/me/api-keys", { body }))) as NewKey);
+    await onMade(await call<NewKey>(path, { method: "POST", body }));
   };
   const isIncomplete = !name.trim() || (isLimited && !scopes.length);
   return (
@@ -70,11 +82,11 @@ function Making({ onMade, onClose }: { onMade: (key: NewKey) => Promise<void>; o
             <RadioGroup
               value={isLimited ? "some" : "all"}
               items={[
-                { value: "all", label: "All that you may", description: "Today's roles and those to come." },
+                { value: "all", label: everything, description: "Today's roles and those to come." },
                 {
                   value: "some",
                   label: "Some of it",
-                  description: "At most what you may, and of that what you choose.",
+                  description: "At most that, and of it what you choose.",
                 },
               ]}
               onChange={({ detail }) => setLimited(detail.value === "some")}
@@ -82,19 +94,7 @@ function Making({ onMade, onClose }: { onMade: (key: NewKey) => Promise<void>; o
           </FormField>
           {isLimited && (
             <FormField label="Scopes" errorText={fault("/scopes/0")}>
-              <Multiselect
-                filteringType="auto"
-                filteringPlaceholder="Find a permission"
-                placeholder="Choose permissions"
-                statusType={permissions.isPending ? "loading" : permissions.error ? "error" : "finished"}
-                errorText="The permissions could not be read."
-                recoveryText="Try again"
-                onLoadItems={() => permissions.error && void permissions.refetch()}
-                selectedOptions={scopes.map((value) => ({ value, label: value }))}
-                options={scopeOptions(permissions.data?.items ?? [])}
-                deselectAriaLabel={({ label }) => `Remove ${label ?? ""}`}
-                onChange={({ detail }) => setScopes(detail.selectedOptions.map(({ value }) => value ?? ""))}
-              />
+              <PermissionPicker chosen={scopes} onChange={setScopes} />
             </FormField>
           )}
           <FormField label="Expires in" errorText={fault("/expires_at")}>
@@ -107,19 +107,5 @@ function Making({ onMade, onClose }: { onMade: (key: NewKey) => Promise<void>; o
         </>
       )}
     </FormDialog>
-  );
-}
-
-function Token({ made, onClose }: { made: NewKey; onClose: () => void }) {
-  return (
-    <Modal visible header={`The key ${made.name}`} closeAriaLabel="Close" onDismiss={onClose}>
-      <SpaceBetween size="m">
-        <Alert type="info">This token is told only now. Keep it where secrets are kept.</Alert>
-        <Code title="Token" text={made.token ?? ""} />
-        <Button variant="primary" onClick={onClose}>
-          I have kept it
-        </Button>
-      </SpaceBetween>
-    </Modal>
   );
 }

@@ -1,11 +1,11 @@
-/** What scopes of a key can be chosen: each service as a whole, and each of its permissions. */
+/** What can be chosen of permissions: each service as a whole, and each of its own. */
 
-export interface ScopeGroup {
+export interface PermissionGroup {
   label: string;
   options: { value: string; label: string; description?: string }[];
 }
 
-export function scopeOptions(permissions: readonly string[]): ScopeGroup[] {
+export function permissionOptions(permissions: readonly string[]): PermissionGroup[] {
   const everything = {
     label: "Everywhere",
     options: [
