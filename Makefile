@@ -1,7 +1,7 @@
 # The one front door for people. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down demo test test-console generate console chaos fuzz check docs bench
+.PHONY: help setup up down demo test test-console generate console pictures chaos fuzz check docs bench
 
 PYTHON := .venv/bin/python
 NPM := deploy/with_node.sh npm --prefix console
@@ -36,6 +36,9 @@ generate: setup ## Write again what is generated: the OpenAPI documents, and the
 
 console: setup ## Develop the web console: reloads as its sources change, and speaks to GROUNDPLANE_URL (http://127.0.0.1:8700)
 	@$(NPM) run dev
+
+pictures: setup ## Take the pictures of the console in docs/pictures anew, from an installation of their own
+	@$(PYTHON) -m tests.console.pictures
 
 chaos: setup ## Kill and disturb everything for ten minutes (SECONDS=, SEED=); nothing may be lost, doubled or stuck
 	@$(PYTHON) -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
