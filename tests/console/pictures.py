@@ -15,8 +15,7 @@ def main() -> int:
     """Bring the product up on the simulated data plane, take the pictures, and take it away."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        print("chromium is missing: as root on Debian, `make setup` installs it.", file=sys.stderr)
-        return 1
+        sys.exit("chromium is missing: as root on Debian, `make setup` installs it.")
     with installation() as made:
         made.up("--simulated", "--hosts", "12")
         done = subprocess.run(
