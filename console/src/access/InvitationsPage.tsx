@@ -38,7 +38,7 @@ export default function InvitationsPage() {
     <>
       <RecordTable<Invitation>
         title="Invitations"
-        description="Whoever has the link of an open invitation joins by it, with the role that it names."
+        description="By the link of an open invitation one joins under the address that was invited, or accepts it with an account of that address."
         noun="invitation"
         path={`${organization.path}/invitations`}
         queryKey={(query) => accessKey(organization, "invitations", query)}

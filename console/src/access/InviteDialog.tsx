@@ -28,7 +28,7 @@ export function InviteDialog({ organization, onClose }: Props) {
   return (
     <ToldOnce
       title={`${made.email} is invited`}
-      sentence="Pass this link on: whoever opens it gets the role. It is told only now."
+      sentence={`Pass this link on to ${made.email}, and to nobody else: whoever opens it first can join under that address. It is told only now.`}
       label="Link"
       secret={invitationLink(made.token)}
       onKept={onClose}

@@ -52,7 +52,10 @@ export function RoleField({ organization, grant, onChange, fault }: Props) {
           placeholder="Choose a role"
           selectedOption={roles.find(({ value }) => value === grant.role) ?? null}
           options={roles}
-          statusType={builtIn.isPending ? "loading" : "finished"}
+          statusType={builtIn.isPending ? "loading" : builtIn.error ? "error" : "finished"}
+          errorText="The roles could not be read."
+          recoveryText="Try again"
+          onLoadItems={() => builtIn.error && void builtIn.refetch()}
           onChange={({ detail }) => onChange({ ...grant, role: detail.selectedOption.value ?? "" })}
         />
       </FormField>

@@ -10,6 +10,7 @@ import { useState } from "react";
 import { answer, common } from "../api/client";
 import { usePermissions } from "../api/me";
 import { Confirm } from "../parts/FormDialog";
+import { Refusal } from "../parts/Refusal";
 import { filter } from "../records/filters";
 import { RecordTable } from "../records/RecordTable";
 import { useHeading } from "../shell/heading";
@@ -42,8 +43,13 @@ export default function RolesPage() {
           filters={[filter("name", "Name")]}
           columns={[
             ...COLUMNS,
-            ...(may("identity.role.update")
-              ? [actions(setEdited, may("identity.role.delete") ? setDoomed : null)]
+            ...(may("identity.role.update") || may("identity.role.delete")
+              ? [
+                  actions(
+                    may("identity.role.update") ? setEdited : null,
+                    may("identity.role.delete") ? setDoomed : null,
+                  ),
+                ]
               : []),
           ]}
           actions={
@@ -84,7 +90,7 @@ const COLUMNS: TableProps.ColumnDefinition<OwnRole>[] = [
 ];
 
 function actions(
-  onEdit: (role: OwnRole) => void,
+  onEdit: ((role: OwnRole) => void) | null,
   onDelete: ((role: OwnRole) => void) | null,
 ): TableProps.ColumnDefinition<OwnRole> {
   return {
@@ -93,9 +99,11 @@ function actions(
     width: 150,
     cell: (role) => (
       <SpaceBetween direction="horizontal" size="s">
-        <Button variant="inline-link" ariaLabel={`Edit ${role.name}`} onClick={() => onEdit(role)}>
-          Edit
-        </Button>
+        {onEdit && (
+          <Button variant="inline-link" ariaLabel={`Edit ${role.name}`} onClick={() => onEdit(role)}>
+            Edit
+          </Button>
+        )}
         {onDelete && (
           <Button variant="inline-link" ariaLabel={`Delete ${role.name}`} onClick={() => onDelete(role)}>
             Delete
@@ -126,6 +134,7 @@ function BuiltIn() {
         </Header>
       }
       items={items}
+      empty={roles.error && <Refusal error={roles.error} onRetry={() => void roles.refetch()} />}
       columnDefinitions={[
         { id: "name", header: "Name", isRowHeader: true, cell: ({ name }) => roleTitle(name) },
         { id: "summary", header: "What for", cell: ({ summary }) => summary },

@@ -22,12 +22,23 @@ export function useReach(prefix = "") {
 
 export type May = (permission: string | undefined) => boolean;
 
+/** Whether the user may do one thing in a place; undefined until it is known. */
+export function useIsAllowed(place: Place, permission: string | undefined): boolean | undefined {
+  const { data } = usePermitted(place);
+  return data && permission !== undefined && data.has(permission);
+}
+
 /**
  * What the user may do in a place: `may("compute.vm.create")`. Until that is known, nothing. Pages offer what one may;
  * the API decides anyway.
  */
 export function usePermissions(place: Place): May {
-  const query = useQuery({
+  const { data } = usePermitted(place);
+  return (permission) => permission !== undefined && (data?.has(permission) ?? false);
+}
+
+function usePermitted(place: Place) {
+  return useQuery({
     queryKey: keys.permissions(place),
     queryFn: ({ signal }) =>
       call<components["schemas"]["OwnPermissionsView"]>("/api/common/v1/me/permissions", {
@@ -38,5 +49,4 @@ export function usePermissions(place: Place): May {
     staleTime: 30_000,
     refetchInterval: 60_000, // roles come and go
   });
-  return (permission) => permission !== undefined && (query.data?.has(permission) ?? false);
 }

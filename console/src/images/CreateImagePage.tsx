@@ -16,20 +16,29 @@ import { useNavigate } from "react-router";
 
 import { type Resource, apiPath, kindPath, useCatalog } from "../api/catalog";
 import { queryText } from "../api/call";
-import { usePlace } from "../api/place";
+import { type Place, usePlace } from "../api/place";
 import { fieldSentences, problemIn } from "../api/problem";
 import { keys, queries } from "../api/queries";
 import { PairsEditor } from "../kinds/form/PairsEditor";
 import { Code } from "../parts/Code";
 import { amount } from "../parts/words";
+import { Allowed } from "../shell/Allowed";
 import { flash } from "../shell/flashes";
 import { useHeading } from "../shell/heading";
 import NotFound from "../shell/NotFound";
 import { nameOf, upload } from "./upload";
 
 export default function CreateImagePage() {
-  const kind = useCatalog().named("image");
   const place = usePlace();
+  return (
+    <Allowed place={place} permission="storage.image.create">
+      <CreateImage place={place} />
+    </Allowed>
+  );
+}
+
+function CreateImage({ place }: { place: Place }) {
+  const kind = useCatalog().named("image");
   const navigate = useNavigate();
   useHeading({
     title: "Upload image",

@@ -4,6 +4,7 @@ import { useNavigate } from "react-router";
 
 import { apiPath, kindPath } from "../api/catalog";
 import { keys, queries } from "../api/queries";
+import { Allowed } from "../shell/Allowed";
 import NotFound from "../shell/NotFound";
 import { useHeading } from "../shell/heading";
 import { type Order, carryOut } from "./change";
@@ -14,7 +15,12 @@ import { inSentence } from "../parts/words";
 
 export default function CreatePage() {
   const here = useHere();
-  return here?.kind.create ? <Create {...here} /> : <NotFound />;
+  if (!here?.kind.create) return <NotFound />;
+  return (
+    <Allowed place={here.place} permission={here.kind.permissions["create"]}>
+      <Create {...here} />
+    </Allowed>
+  );
 }
 
 function Create({ kind, place }: Here) {

@@ -5,6 +5,7 @@ import { useNavigate, useParams } from "react-router";
 import { type Resource, apiPath, kindPath } from "../api/catalog";
 import { Splash } from "../login/Entrance";
 import { Refusal } from "../parts/Refusal";
+import { Allowed } from "../shell/Allowed";
 import NotFound from "../shell/NotFound";
 import { useHeading } from "../shell/heading";
 import { type Order, carryOut } from "./change";
@@ -17,7 +18,12 @@ import { inSentence } from "../parts/words";
 export default function EditPage() {
   const here = useHere();
   const { reference = "" } = useParams();
-  return here ? <Fetched {...here} reference={reference} /> : <NotFound />;
+  if (!here) return <NotFound />;
+  return (
+    <Allowed place={here.place} permission={here.kind.permissions["update"]}>
+      <Fetched {...here} reference={reference} />
+    </Allowed>
+  );
 }
 
 function Fetched({ reference, ...here }: Here & { reference: string }) {

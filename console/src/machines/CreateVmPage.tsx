@@ -8,6 +8,7 @@ import { type Kind, apiPath, kindPath, useCatalog } from "../api/catalog";
 import { type Place, usePlace } from "../api/place";
 import { ProblemError, fieldSentences } from "../api/problem";
 import { type Order, carryOut } from "../kinds/change";
+import { Allowed } from "../shell/Allowed";
 import { flash } from "../shell/flashes";
 import NotFound from "../shell/NotFound";
 import { useHeading } from "../shell/heading";
@@ -32,7 +33,12 @@ export interface StepProps {
 export default function CreateVmPage() {
   const kind = useCatalog().named("vm");
   const place = usePlace();
-  return kind ? <CreateVm kind={kind} place={place} /> : <NotFound />;
+  if (!kind) return <NotFound />;
+  return (
+    <Allowed place={place} permission={kind.permissions["create"]}>
+      <CreateVm kind={kind} place={place} />
+    </Allowed>
+  );
 }
 
 function CreateVm({ kind, place }: { kind: Kind; place: Place }) {
