@@ -224,7 +224,9 @@ def _add_others(app: FastAPI, platform: Platform) -> None:
     @app.post("/api/common/v1/role-bindings")
     @app.delete("/api/common/v1/role-bindings/rlb_1")
     async def binding() -> Response:
-        return JSONResponse({"id": "rlb_1", "user_id": "usr_1", "role": "viewer", "created_at": AT})
+        return JSONResponse(
+            {"id": "rlb_1", "user_id": "usr_1", "subject_name": "a@example.org", "role": "viewer", "created_at": AT}
+        )
 
     @app.post(PROJECT + "/images")
     async def upload(request: Request, name: str) -> Response:
