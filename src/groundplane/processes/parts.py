@@ -58,12 +58,13 @@ def compose(layout: Layout, installation: Installation) -> Composition:
     plane = DataPlane(layout, HOST) if installation.data_plane == "local" else None
     if plane is not None:
         parts += plane.parts()
+    settings = Settings(data_dir=layout.root, api_port=installation.port)
     endpoints = Endpoints(
         name=installation.name,
         data_dir=str(layout.root),
         data_plane=installation.data_plane,
         simulated_hosts=installation.simulated_hosts,
-        api=Settings(data_dir=layout.root, api_port=installation.port).api_url,
+        api=settings.api_url,
         database_url=database_url,
         nats_url=nats_url,
         nats_port=nats_port,
@@ -73,7 +74,7 @@ def compose(layout: Layout, installation: Installation) -> Composition:
         **(plane.addresses() if plane is not None else {}),
     )
     agent_needs = tuple(part.name for part in parts if part.plane == "data")
-    parts += control_services(layout, endpoints, tuple(base), agent_needs, credentials)
+    parts += control_services(layout, settings, endpoints, tuple(base), agent_needs, credentials)
     return Composition(tuple(parts), endpoints)
 
 
@@ -90,6 +91,7 @@ def _metrics_address(before: str) -> str:
 
 def control_services(
     layout: Layout,
+    settings: Settings,
     endpoints: Endpoints,
     base: tuple[str, ...],
     agent_needs: tuple[str, ...],
@@ -99,7 +101,7 @@ def control_services(
 
     `nats_credentials` are the files by process; with a NATS that was there already, it is what the environment says.
     """
-    port = int(endpoints.api.rsplit(":", 1)[1])
+    port = settings.api_port
     common = {
         **os.environ,
         "GROUNDPLANE_DATA_DIR": str(layout.root),
@@ -127,7 +129,7 @@ def control_services(
                 f"127.0.0.1:{port} is taken by somebody else{_listener(port)}. Name another port: groundplane up --port N"
             )
 
-    trust = api_trust(Settings(data_dir=layout.root, api_port=port), endpoints.api)
+    trust = api_trust(settings, endpoints.api)
 
     async def api_ready(_pid: int) -> bool:
         return await http_status(f"{endpoints.api}/readyz", trust) == 200
@@ -175,15 +177,14 @@ def _wrote_pid(path: Path) -> Probe:
     return ready
 
 
-async def http_status(url: str, trust: ssl.SSLContext) -> int:
-    """Return the status of a GET on this machine, e.g. 200.
+async def http_status(url: str, trust: ssl.SSLContext | None) -> int:
+    """Return the status of a GET on this machine, e.g. 200. `trust` is what it must show; None: it speaks no TLS.
 
     Raises:
         OSError: nobody answers there, or it is not who we trust.
     """
     where = urlsplit(url)
-    tls = trust if where.scheme == "https" else None
-    reader, writer = await asyncio.open_connection(where.hostname, where.port, ssl=tls)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port, ssl=trust)
     try:
         writer.write(f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: close\r\n\r\n".encode())
         words = (await reader.readline()).split()

@@ -6,8 +6,13 @@ from pathlib import Path
 from groundplane.kernel.settings import Settings
 
 
-def api_trust(settings: Settings, url: str) -> ssl.SSLContext:
-    """What the api at `url` must show: for this installation's own api its very certificate, else one of `api_ca`."""
+def api_trust(settings: Settings, url: str) -> ssl.SSLContext | None:
+    """What the api at `url` must show: for this installation's own api its very certificate, else one of `api_ca`.
+
+    None where it speaks no TLS: to read the system's authorities takes its time.
+    """
+    if not url.startswith("https:"):
+        return None
     if settings.tls_certificate is not None and url == settings.api_url:
         return _only(settings.tls_certificate)
     return ssl.create_default_context(cafile=settings.api_ca)

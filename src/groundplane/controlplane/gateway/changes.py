@@ -21,14 +21,7 @@ from pydantic_core import to_json
 from groundplane.controlplane.gateway.limits import RateLimitedError
 from groundplane.controlplane.gateway.people import People
 from groundplane.controlplane.gateway.views import JOB_PREFIX, public
-from groundplane.controlplane.identity import (
-    Actor,
-    Credential,
-    Place,
-    Revocations,
-    Standing,
-    standings_of,
-)
+from groundplane.controlplane.identity import Actor, Credential, Place, Revocations, Standing, standings_of
 from groundplane.controlplane.resources import journal
 from groundplane.controlplane.resources.journal import Position
 from groundplane.controlplane.resources.kind import Kind

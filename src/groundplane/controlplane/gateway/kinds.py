@@ -32,7 +32,7 @@ from groundplane.controlplane.gateway.views import (
 from groundplane.controlplane.identity import organizations_of
 from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.resources import pages, store
-from groundplane.controlplane.resources.fields import NAME_PATTERN, Labels, Name, Strict
+from groundplane.controlplane.resources.fields import NAME_PATTERN, REFERENCE_PATTERN, Labels, Name, Strict
 from groundplane.controlplane.resources.kind import Action, Kind
 from groundplane.controlplane.resources.manager import MOST_AT_ONCE, BulkOutcome, Outcome
 from groundplane.controlplane.resources.organization import ORGANIZATION
@@ -479,7 +479,7 @@ class KindRoutes:
         return create_model(f"Update{self.view.__name__}", __base__=Strict, **fields)
 
 
-ReferencePath = Annotated[str, Path(max_length=80, pattern=r"^[a-z0-9_-]+$", description="The resource's id or name.")]
+ReferencePath = Annotated[str, Path(max_length=80, pattern=REFERENCE_PATTERN, description="The resource's id or name.")]
 
 
 def _default_if_empty(model: type[BaseModel] | None) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from groundplane.controlplane.resources.fields import NAME_PATTERN
+from groundplane.controlplane.resources.fields import NAME_PATTERN, REFERENCE_PATTERN, TEXT_PATTERN
 
 _WANTED = {
     "missing": "This is needed.",
@@ -39,8 +39,8 @@ _WANTED = {
 
 _PATTERNS = {
     NAME_PATTERN: "A name has lower-case letters, digits and hyphens, at most 63, and begins and ends with a letter or digit.",
-    r"^[a-z0-9_-]+$": "A name or an id is needed here: lower-case letters, digits, hyphens and underscores.",
-    r"^[^\x00]*$": "Text must not contain the character NUL.",
+    REFERENCE_PATTERN: "A name or an id is needed here: lower-case letters, digits, hyphens and underscores.",
+    TEXT_PATTERN: "Text must not contain the character NUL.",
 }
 
 

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchema
 from pydantic_core import CoreSchema
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+REFERENCE_PATTERN = r"^[a-z0-9_-]+$"
+TEXT_PATTERN = r"^[^\x00]*$"
 _LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,62}[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?)?")
 MAX_LABELS = 32
@@ -18,10 +20,10 @@ Name = Annotated[
     Field(description="Lower-case letters, digits and hyphens, at most 63; unique among the project's living of a kind."),
 ]
 Reference = Annotated[
-    str, StringConstraints(min_length=1, max_length=80, pattern=r"^[a-z0-9_-]+$"), Field(description="A name or an id.")
+    str, StringConstraints(min_length=1, max_length=80, pattern=REFERENCE_PATTERN), Field(description="A name or an id.")
 ]
 Id = Annotated[str, Field(description="An id.")]
-Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$"), Field(description="Free text for people.")]
+Text = Annotated[str, StringConstraints(max_length=1000, pattern=TEXT_PATTERN), Field(description="Free text for people.")]
 
 
 @dataclass(frozen=True)
