@@ -13,6 +13,11 @@ interface Credentials {
 export const ADMIN = JSON.parse(readFileSync(process.env["GROUNDPLANE_ADMIN"] ?? "admin.json", "utf8")) as Credentials;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
+/** A raw disk of a mebibyte that says it boots: simulated guests need no more. */
+const DISK = Buffer.concat([Buffer.alloc(510), Buffer.from([0x55, 0xaa]), Buffer.alloc((1 << 20) - 512)]);
+/** A public key for guests. */
+export const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGx3zVdkWJ0uOV7hH8GmWl1yX1J3yUX0cYQm0x2mZ7C ann@acme";
+
 /** The API as somebody sees it who is logged in. */
 export class Api {
   constructor(
@@ -109,6 +114,25 @@ export async function enter(page: Page, address: string, who: Credentials = ADMI
   await page.getByLabel("Password").fill(who.password);
   await page.keyboard.press("Enter");
   await expect(page.locator("#content")).toBeVisible();
+}
+
+/** Upload a disk as an image, at the page for it; an image is called as its file is. */
+export async function upload(
+  page: Page,
+  file: string | { name: string; mimeType: string; buffer: Buffer },
+): Promise<void> {
+  await page.locator("input[type=file]").setInputFiles(file);
+  await page.getByRole("button", { name: "Upload image" }).click();
+}
+
+/** A file of DISK. */
+export function disk(name: string): { name: string; mimeType: string; buffer: Buffer } {
+  return { name, mimeType: "application/octet-stream", buffer: DISK };
+}
+
+/** In a wizard. */
+export async function nextStep(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Next", exact: true }).click();
 }
 
 interface Finding {

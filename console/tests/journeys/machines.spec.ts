@@ -2,19 +2,11 @@
 
 import type { Page } from "@playwright/test";
 
-import { type Api, type Project, enter, expect, expectAccessible, test } from "./house";
-
-const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGx3zVdkWJ0uOV7hH8GmWl1yX1J3yUX0cYQm0x2mZ7C ann@acme";
-/** A raw disk of a mebibyte that says it boots: simulated guests need no more. */
-const DISK = Buffer.concat([Buffer.alloc(510), Buffer.from([0x55, 0xaa]), Buffer.alloc((1 << 20) - 512)]);
+import { type Api, KEY, type Project, disk, enter, expect, expectAccessible, nextStep, test, upload } from "./house";
 
 test("from an empty project to a running machine, its console log, and back", async ({ page, project }) => {
   await enter(page, `${project.address}/images/create`);
-  await page.locator("input[type=file]").setInputFiles({
-    name: "Tiny Disk.raw",
-    mimeType: "application/octet-stream",
-    buffer: DISK,
-  });
+  await page.locator("input[type=file]").setInputFiles(disk("Tiny Disk.raw"));
   await expect(page.getByLabel("Name", { exact: true })).toHaveValue("tiny-disk");
   await expectAccessible(page);
   await page.getByRole("button", { name: "Upload image" }).click();
@@ -134,10 +126,6 @@ test("the topology shows what hangs together, as a picture and in words", async 
   await expect(page.getByRole("heading", { name: "lan-a", exact: true })).toBeVisible();
 });
 
-async function nextStep(page: Page): Promise<void> {
-  await page.getByRole("button", { name: "Next", exact: true }).click();
-}
-
 /** Past size, disks, network and access, as they are preset. */
 async function toReview(page: Page): Promise<void> {
   for (let step = 1; step <= 5; step++) await nextStep(page);
@@ -148,8 +136,6 @@ async function furnish(api: Api, project: Project, page: Page): Promise<void> {
   await api.post(`${project.path}/networks`, { name: "lan", spec: {} });
   await api.post(`${project.path}/subnets`, { name: "lan-a", spec: { network: "lan", cidr: "10.0.0.0/24" } });
   await enter(page, `${project.address}/images/create`);
-  const file = { name: "tiny.raw", mimeType: "application/octet-stream", buffer: DISK };
-  await page.locator("input[type=file]").setInputFiles(file);
-  await page.getByRole("button", { name: "Upload image" }).click();
+  await upload(page, disk("tiny.raw"));
   await expect(page.getByRole("heading", { name: "tiny", exact: true })).toBeVisible();
 }

@@ -5,11 +5,9 @@ import { join } from "node:path";
 import type { Page } from "@playwright/test";
 
 import { lose, order } from "../journeys/faults";
-import { type Api, enter, expect, test } from "../journeys/house";
+import { type Api, KEY, disk, enter, expect, nextStep, test, upload } from "../journeys/house";
 
 const FOLDER = process.env["PICTURES"] ?? "../docs/pictures";
-const DISK = Buffer.concat([Buffer.alloc(510), Buffer.from([0x55, 0xaa]), Buffer.alloc((1 << 20) - 512)]);
-const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGx3zVdkWJ0uOV7hH8GmWl1yX1J3yUX0cYQm0x2mZ7C ada@example.org";
 
 interface Shop {
   path: string;
@@ -45,10 +43,7 @@ async function furnish(page: Page, api: Api): Promise<Shop> {
   const { id } = await api.post(`/api/common/v1/organizations/${organization.id}/projects`, { name: "shop" });
   const shop = { path: `/api/tenant/v1/projects/${id}`, address: `/console/p/${id}` };
   await enter(page, `${shop.address}/images/create`);
-  await page
-    .locator("input[type=file]")
-    .setInputFiles({ name: "debian-12.raw", mimeType: "application/octet-stream", buffer: DISK });
-  await page.getByRole("button", { name: "Upload image" }).click();
+  await upload(page, disk("debian-12.raw"));
   await expect(page.getByText("Active").first()).toBeVisible();
   for (const [name, cidr] of [
     ["front", "10.0.0.0/24"],
@@ -95,19 +90,18 @@ async function machine(page: Page, api: Api, shop: Shop): Promise<void> {
 
 /** The review: what would be made, its steps, and the quota. */
 async function wizard(page: Page, shop: Shop): Promise<void> {
-  const next = () => page.getByRole("button", { name: "Next", exact: true }).click();
   await page.goto(`${shop.address}/vms/create`);
   await page.getByLabel("Name", { exact: true }).fill("reports");
   await page.getByRole("radio", { name: "debian-12" }).check();
-  await next();
+  await nextStep(page);
   await page.getByRole("radio", { name: "Medium" }).check();
-  await next();
+  await nextStep(page);
   await page.getByLabel("Size of the disk (GiB)").fill("40");
-  await next();
+  await nextStep(page);
   await page.getByRole("button", { name: "Network Choose network" }).click();
   await page.getByRole("option", { name: "back" }).click();
-  await next();
-  await next();
+  await nextStep(page);
+  await nextStep(page);
   await expect(page.getByText(/^Will be made/)).toBeVisible();
   await shoot(page, "console-wizard");
 }

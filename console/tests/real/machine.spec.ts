@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 
-import { enter, expect, test } from "../journeys/house";
+import { enter, expect, nextStep, test, upload } from "../journeys/house";
 
 const IMAGE = process.env["IMAGE"] ?? "tiny.qcow2";
 /** What an emulated processor needs to boot a guest, with patience. */
@@ -13,28 +13,26 @@ test("a disk is uploaded, a machine boots from it and says so, and all is taken 
   project,
 }) => {
   await enter(page, `${project.address}/images/create`);
-  await page.locator("input[type=file]").setInputFiles(IMAGE);
-  await page.getByRole("button", { name: "Upload image" }).click();
+  await upload(page, IMAGE);
   const image = basename(IMAGE).replace(/\..*/, "");
   await expect(page.getByRole("heading", { name: image, exact: true })).toBeVisible();
 
   await page.goto(`${project.address}/vms/create`);
-  const next = () => page.getByRole("button", { name: "Next", exact: true }).click();
   await page.getByLabel("Name", { exact: true }).fill("web");
   await page.getByRole("radio", { name: image }).check();
-  await next();
+  await nextStep(page);
   await page.getByRole("radio", { name: "Tiny" }).check();
-  await next();
+  await nextStep(page);
   await page.getByLabel("Size of the disk (GiB)").fill("1");
-  await next();
+  await nextStep(page);
   await page.getByRole("button", { name: "New network" }).click();
   const network = page.getByRole("dialog");
   await network.getByLabel("Name").fill("lan");
   await network.getByLabel("Addresses").fill("10.77.0.0/24");
   await network.getByRole("button", { name: "Create" }).click();
   await expect(page.getByRole("button", { name: "Network lan" })).toBeVisible();
-  await next();
-  await next();
+  await nextStep(page);
+  await nextStep(page);
   await expect(page.getByText("Will be made (3)")).toBeVisible();
   await page.getByRole("button", { name: "Create virtual machine" }).click();
 
