@@ -1,8 +1,6 @@
 /** Groups: several people who get the same roles. */
 
 import Button from "@cloudscape-design/components/button";
-import FormField from "@cloudscape-design/components/form-field";
-import Input from "@cloudscape-design/components/input";
 import Link from "@cloudscape-design/components/link";
 import { useState } from "react";
 
@@ -10,11 +8,11 @@ import { answer, common } from "../api/client";
 import type { components } from "../api/common";
 import { usePermissions } from "../api/me";
 import { placePath } from "../api/place";
-import { FormDialog } from "../parts/FormDialog";
 import { Time } from "../parts/Time";
 import { filter } from "../records/filters";
 import { RecordTable } from "../records/RecordTable";
 import { useHeading } from "../shell/heading";
+import { type Named, NamedDialog } from "./NamedDialog";
 import { type Organization, accessKey, changed, useOrganization } from "./places";
 
 type Group = components["schemas"]["GroupView"];
@@ -53,33 +51,19 @@ export default function GroupsPage() {
         }
         empty="No groups yet"
       />
-      {isMaking && <Making organization={organization} onClose={() => setMaking(false)} />}
+      {isMaking && (
+        <NamedDialog
+          title="Make a group"
+          make={(named) => make(organization, named)}
+          onClose={() => setMaking(false)}
+        />
+      )}
     </>
   );
 }
 
-function Making({ organization, onClose }: { organization: Organization; onClose: () => void }) {
-  const [name, setName] = useState("");
-  const [description, setDescription] = useState("");
-  const act = async () => {
-    const path = { organization_id: organization.id };
-    const body = { name: name.trim(), description };
-    await answer(common.POST("/organizations/{organization_id}/groups", { params: { path }, body }));
-    await changed(organization, `The group ${body.name} is made.`);
-    onClose();
-  };
-  return (
-    <FormDialog title="Make a group" verb="Make it" disabled={!name.trim()} act={act} onClose={onClose}>
-      {(fault) => (
-        <>
-          <FormField label="Name" constraintText="Lower-case letters, digits and hyphens." errorText={fault("/name")}>
-            <Input value={name} onChange={({ detail }) => setName(detail.value)} />
-          </FormField>
-          <FormField label="Description" errorText={fault("/description")}>
-            <Input value={description} onChange={({ detail }) => setDescription(detail.value)} />
-          </FormField>
-        </>
-      )}
-    </FormDialog>
-  );
+async function make(organization: Organization, body: Named): Promise<void> {
+  const path = { organization_id: organization.id };
+  await answer(common.POST("/organizations/{organization_id}/groups", { params: { path }, body }));
+  await changed(organization, `The group ${body.name} is made.`);
 }

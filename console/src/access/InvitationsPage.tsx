@@ -14,7 +14,7 @@ import { filter } from "../records/filters";
 import { RecordTable } from "../records/RecordTable";
 import { useHeading } from "../shell/heading";
 import { InviteDialog } from "./InviteDialog";
-import { type Organization, accessKey, changed, useOrganization, useProjects } from "./places";
+import { type Organization, accessKey, changed, useOrganization, usePlaceNames } from "./places";
 import { roleTitle } from "./roles";
 
 type Invitation = components["schemas"]["InvitationView"];
@@ -30,10 +30,9 @@ export default function InvitationsPage() {
   useHeading({ title: "Invitations" });
   const organization = useOrganization();
   const may = usePermissions(organization.place);
-  const projects = useProjects(organization.id);
+  const placeName = usePlaceNames(organization);
   const [isInviting, setInviting] = useState(false);
   const [doomed, setDoomed] = useState<Invitation | null>(null);
-  const nameOf = (id: string) => projects.find((project) => project.id === id)?.name ?? id;
   return (
     <>
       <RecordTable<Invitation>
@@ -43,7 +42,7 @@ export default function InvitationsPage() {
         path={`${organization.path}/invitations`}
         queryKey={(query) => accessKey(organization, "invitations", query)}
         filters={[filter("email", "E-mail address")]}
-        columns={columnsOf(nameOf, may("identity.invitation.delete") ? setDoomed : null)}
+        columns={columnsOf(placeName, may("identity.invitation.delete") ? setDoomed : null)}
         actions={
           may("identity.invitation.create") && (
             <Button variant="primary" onClick={() => setInviting(true)}>
@@ -75,7 +74,7 @@ async function withdraw(organization: Organization, { id, email }: Invitation): 
 }
 
 function columnsOf(
-  nameOf: (project: string) => string,
+  placeName: (project: string | null) => string,
   onWithdraw: ((invitation: Invitation) => void) | null,
 ): TableProps.ColumnDefinition<Invitation>[] {
   return [
@@ -97,7 +96,7 @@ function columnsOf(
       id: "where",
       header: "Where",
       width: 200,
-      cell: ({ project_id: id }) => (id ? nameOf(id) : "The whole organization"),
+      cell: ({ project_id: project }) => placeName(project),
     },
     { id: "made", header: "Invited", width: 130, cell: ({ created_at: at }) => <Time at={at} /> },
     { id: "expires", header: "Good until", width: 130, cell: ({ expires_at: at }) => <Time at={at} /> },

@@ -16,7 +16,7 @@ import { RecordTable } from "../records/RecordTable";
 import { useHeading } from "../shell/heading";
 import { GrantDialog } from "./GrantDialog";
 import { InviteDialog } from "./InviteDialog";
-import { type Organization, accessKey, changed, useOrganization, useProjects } from "./places";
+import { type Organization, accessKey, changed, useOrganization, usePlaceNames } from "./places";
 import { roleTitle, useBuiltInRoles } from "./roles";
 
 type Binding = components["schemas"]["BindingView"];
@@ -25,11 +25,10 @@ export default function MembersPage() {
   useHeading({ title: "Members" });
   const organization = useOrganization();
   const may = usePermissions(organization.place);
-  const projects = useProjects(organization.id);
+  const placeName = usePlaceNames(organization);
   const builtIn = useBuiltInRoles();
   const [asked, setAsked] = useState<"grant" | "invite" | null>(null);
   const [doomed, setDoomed] = useState<Binding | null>(null);
-  const nameOf = (id: string) => projects.find((project) => project.id === id)?.name ?? id;
   const close = () => setAsked(null);
   return (
     <>
@@ -49,7 +48,7 @@ export default function MembersPage() {
           ),
           filter("user", "User (their id)"),
         ]}
-        columns={columnsOf(nameOf, may("identity.role_binding.delete") ? setDoomed : null)}
+        columns={columnsOf(placeName, may("identity.role_binding.delete") ? setDoomed : null)}
         actions={
           <SpaceBetween direction="horizontal" size="xs">
             {may("identity.role_binding.create") && <Button onClick={() => setAsked("grant")}>Give a role</Button>}
@@ -72,7 +71,7 @@ export default function MembersPage() {
           act={() => take(organization, doomed).then(() => setDoomed(null))}
         >
           {doomed.subject_name} is no longer {roleTitle(doomed.role).toLowerCase()} in{" "}
-          {doomed.project_id ? nameOf(doomed.project_id) : "the organization"}. It holds within seconds.
+          {doomed.project_id ? placeName(doomed.project_id) : "the organization"}. It holds within seconds.
         </Confirm>
       )}
     </>
@@ -86,7 +85,7 @@ async function take(organization: Organization, { id, subject_name: name }: Bind
 }
 
 function columnsOf(
-  nameOf: (project: string) => string,
+  placeName: (project: string | null) => string,
   onTake: ((binding: Binding) => void) | null,
 ): TableProps.ColumnDefinition<Binding>[] {
   return [
@@ -103,7 +102,7 @@ function columnsOf(
       id: "where",
       header: "Where",
       width: 200,
-      cell: ({ project_id: id }) => (id ? nameOf(id) : "The whole organization"),
+      cell: ({ project_id: project }) => placeName(project),
     },
     { id: "since", header: "Since", width: 130, cell: ({ created_at: at }) => <Time at={at} /> },
     { id: "until", header: "Until", width: 150, cell: ({ expires_at: at }) => <Until at={at} /> },

@@ -5,7 +5,7 @@ import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 
 import { usePermissions } from "../api/me";
-import { type Organization, useProjects } from "./places";
+import { type Organization, WHOLE, useProjects } from "./places";
 import { roleOptions, useBuiltInRoles, useOwnRoles } from "./roles";
 
 export interface Grant {
@@ -27,7 +27,7 @@ export function RoleField({ organization, grant, onChange, fault }: Props) {
   const own = useOwnRoles(organization, may("identity.role.list"));
   const everywhere = {
     value: "",
-    label: "The whole organization",
+    label: WHOLE,
     description: "All its projects, also those to come.",
   };
   const places = [everywhere, ...useProjects(organization.id).map(({ id, name }) => ({ value: id, label: name }))];

@@ -1,19 +1,17 @@
 /** Service accounts: what programs act as that depend on no person. */
 
 import Button from "@cloudscape-design/components/button";
-import FormField from "@cloudscape-design/components/form-field";
-import Input from "@cloudscape-design/components/input";
 import Link from "@cloudscape-design/components/link";
 import { useState } from "react";
 
 import { answer, common } from "../api/client";
 import { usePermissions } from "../api/me";
 import { placePath } from "../api/place";
-import { FormDialog } from "../parts/FormDialog";
 import { Time } from "../parts/Time";
 import { filter } from "../records/filters";
 import { RecordTable } from "../records/RecordTable";
 import { useHeading } from "../shell/heading";
+import { type Named, NamedDialog } from "./NamedDialog";
 import { type Organization, accessKey, changed, useOrganization } from "./places";
 import { type ServiceAccount, Standing } from "./ServiceAccountPage";
 
@@ -54,33 +52,20 @@ export default function ServiceAccountsPage() {
         }
         empty="No service accounts yet"
       />
-      {isMaking && <Making organization={organization} onClose={() => setMaking(false)} />}
+      {isMaking && (
+        <NamedDialog
+          title="Make a service account"
+          example="deployer"
+          make={(named) => make(organization, named)}
+          onClose={() => setMaking(false)}
+        />
+      )}
     </>
   );
 }
 
-function Making({ organization, onClose }: { organization: Organization; onClose: () => void }) {
-  const [name, setName] = useState("");
-  const [description, setDescription] = useState("");
-  const act = async () => {
-    const path = { organization_id: organization.id };
-    const body = { name: name.trim(), description };
-    await answer(common.POST("/organizations/{organization_id}/service-accounts", { params: { path }, body }));
-    await changed(organization, `The service account ${body.name} is made.`);
-    onClose();
-  };
-  return (
-    <FormDialog title="Make a service account" verb="Make it" disabled={!name.trim()} act={act} onClose={onClose}>
-      {(fault) => (
-        <>
-          <FormField label="Name" constraintText="Lower-case letters, digits and hyphens." errorText={fault("/name")}>
-            <Input value={name} placeholder="deployer" onChange={({ detail }) => setName(detail.value)} />
-          </FormField>
-          <FormField label="Description" errorText={fault("/description")}>
-            <Input value={description} onChange={({ detail }) => setDescription(detail.value)} />
-          </FormField>
-        </>
-      )}
-    </FormDialog>
-  );
+async function make(organization: Organization, body: Named): Promise<void> {
+  const path = { organization_id: organization.id };
+  await answer(common.POST("/organizations/{organization_id}/service-accounts", { params: { path }, body }));
+  await changed(organization, `The service account ${body.name} is made.`);
 }

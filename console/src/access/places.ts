@@ -29,6 +29,14 @@ export function useProjects(organization: string): { id: string; name: string }[
   return data?.projects.filter((each) => each.organization_id === organization) ?? [];
 }
 
+/** What a place of a role is called: a project by its name (its id, if one may not see it), or the organization as a whole. */
+export function usePlaceNames({ id }: Organization): (project: string | null) => string {
+  const projects = useProjects(id);
+  return (project) => (project === null ? WHOLE : (projects.find((each) => each.id === project)?.name ?? project));
+}
+
+export const WHOLE = "The whole organization";
+
 /** Say what was done, and read the organization's lists again: the stream of changes does not tell of them. */
 export async function changed({ place }: Organization, text: string): Promise<void> {
   flash.done(text);

@@ -1,18 +1,16 @@
 /** What is wrong with a change of the password before anybody is asked. The API's own rules hold anyway. */
 
+import { LONGEST, SHORTEST, lengthOf } from "../login/passwords";
+
 export interface Entries {
   password: string;
   next: string;
   again: string;
 }
 
-const SHORTEST = 12;
-const LONGEST = 256;
-
 export function faultsOf({ password, next, again }: Entries): Partial<Entries> {
   const faults: Partial<Entries> = {};
-  // The API counts characters as people do, not the halves of which some are made here.
-  const length = Array.from(next).length;
+  const length = lengthOf(next);
   if (!password) faults.password = "Type your password as it is: who only found this page open has none.";
   if (length < SHORTEST) faults.next = `It has ${length} characters; at least ${SHORTEST} are needed.`;
   else if (length > LONGEST) faults.next = `It has ${length} characters; at most ${LONGEST} are possible.`;

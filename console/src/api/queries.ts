@@ -6,8 +6,8 @@ import { live } from "./live";
 import type { Place } from "./place";
 import { problemIn } from "./problem";
 
-/** Without the stream of changes, what is on the screen is read again that often. */
-const UNTOLD_MS = 5_000;
+/** How often is read again what the stream of changes does not tell of; without the stream, everything on the screen. */
+export const UNTOLD_MS = 5_000;
 
 export const queries = new QueryClient({
   defaultOptions: {

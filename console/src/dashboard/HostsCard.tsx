@@ -4,39 +4,29 @@ import Box from "@cloudscape-design/components/box";
 import Header from "@cloudscape-design/components/header";
 import Link from "@cloudscape-design/components/link";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
-import { useQuery } from "@tanstack/react-query";
 
-import { answer, ops } from "../api/client";
-import { PLATFORM } from "../api/place";
-import { keys } from "../api/queries";
-import { Refusal } from "../parts/Refusal";
-import { duration } from "../parts/words";
 import { hostPath } from "../fleet/concerns";
 import { type HostHealth, isSilent, troubleOf } from "../fleet/health";
+import { useFleet } from "../fleet/queries";
+import { Refusal } from "../parts/Refusal";
+import { duration } from "../parts/words";
 
-/** Silence comes about without anything that the stream of changes tells of. */
-const AGAIN_MS = 10_000;
-const MOST = 200;
 const SHOWN = 6;
 
 export function HostsCard() {
-  const health = useQuery({
-    queryKey: keys.whole(PLATFORM, "hosts-health", MOST),
-    queryFn: () => answer(ops.GET("/hosts-health", { params: { query: { limit: MOST } } })),
-    refetchInterval: AGAIN_MS,
-  });
-  const hosts = health.data?.items ?? [];
+  const fleet = useFleet();
+  const hosts = fleet.data?.hosts ?? [];
   const troubled = hosts.filter((host) => troubleOf(host) !== null);
   return (
     <section className="card" aria-label="Hosts">
       <Header variant="h2" actions={<Link href="/console/ops/fleet">The fleet</Link>}>
         Hosts
       </Header>
-      {health.error && !health.data && <Refusal error={health.error} />}
-      {health.data && !troubled.length && (
+      {fleet.error && !fleet.data && <Refusal error={fleet.error} />}
+      {fleet.data && !troubled.length && (
         <StatusIndicator type={hosts.length ? "success" : "info"}>
           {hosts.length
-            ? `All ${hosts.length} answer${health.data.next ? ", of those looked at" : ""}.`
+            ? `All ${hosts.length} answer${fleet.data.truncated ? ", of those looked at" : ""}.`
             : "There is no host yet."}
         </StatusIndicator>
       )}

@@ -8,7 +8,7 @@ import { useQuery } from "@tanstack/react-query";
 
 import { answer, ops } from "../api/client";
 import { PLATFORM } from "../api/place";
-import { keys } from "../api/queries";
+import { UNTOLD_MS, keys } from "../api/queries";
 import { Refusal } from "../parts/Refusal";
 import { Time } from "../parts/Time";
 
@@ -18,6 +18,7 @@ export function IncidentsCard() {
   const incidents = useQuery({
     queryKey: keys.whole(PLATFORM, "incidents", "open"),
     queryFn: () => answer(ops.GET("/incidents", { params: { query: { open_only: true, limit: MOST } } })),
+    refetchInterval: UNTOLD_MS,
   });
   return (
     <section className="card" aria-label="Incidents">

@@ -6,25 +6,25 @@ import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
 import { useState } from "react";
 
+import { call } from "../api/call";
 import type { components } from "../api/common";
-import { ProblemError, UNREACHABLE, problemOf } from "../api/problem";
 import { session } from "../api/session";
 import { EntryForm, EntryPage, useAttempt, useFocus } from "./EntryForm";
 import { invitationToken } from "./invitation";
+import { LONGEST, SHORTEST, lengthOf } from "./passwords";
 
 type Joined = components["schemas"]["JoinedView"];
-
-const SHORTEST = 12;
 
 export default function Join({ onKnown }: { onKnown: () => void }) {
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [isTried, setTried] = useState(false);
-  const isShort = Array.from(password).length < SHORTEST; // as people count, and as the API does
+  const isShort = lengthOf(password) < SHORTEST;
   const attempt = useAttempt(async () => {
     setTried(true);
     if (!name.trim() || isShort) throw new Error("Say who you are, and choose a password that is long enough.");
-    const { user } = await join({ token: invitationToken(), name: name.trim(), password });
+    const body: components["schemas"]["JoinByInvitation"] = { token: invitationToken(), name: name.trim(), password };
+    const { user } = await call<Joined>("/api/common/v1/invitations/join", { method: "POST", body });
     history.replaceState(null, "", "/console/"); // the invitation is taken up: nothing is left to do here
     await session.logIn(user.email, password);
   });
@@ -45,7 +45,7 @@ export default function Join({ onKnown }: { onKnown: () => void }) {
         </FormField>
         <FormField
           label="Password"
-          constraintText="12 to 256 characters. A few words that nobody else would put together are best."
+          constraintText={`${SHORTEST} to ${LONGEST} characters. A few words that nobody else would put together are best.`}
           errorText={isTried && isShort ? `At least ${SHORTEST} characters are needed.` : undefined}
         >
           <Input
@@ -62,16 +62,4 @@ export default function Join({ onKnown }: { onKnown: () => void }) {
       </EntryForm>
     </EntryPage>
   );
-}
-
-async function join(body: components["schemas"]["JoinByInvitation"]): Promise<Joined> {
-  const response = await fetch("/api/common/v1/invitations/join", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  }).catch(() => {
-    throw new ProblemError(UNREACHABLE);
-  });
-  if (!response.ok) throw new ProblemError(await problemOf(response));
-  return (await response.json()) as Joined;
 }

@@ -14,7 +14,7 @@ import type { ReactNode } from "react";
 import { answer, ops } from "../api/client";
 import type { components } from "../api/ops";
 import { PLATFORM } from "../api/place";
-import { keys } from "../api/queries";
+import { UNTOLD_MS, keys } from "../api/queries";
 import { Refusal } from "../parts/Refusal";
 import { Time } from "../parts/Time";
 import { duration } from "../parts/words";
@@ -22,15 +22,12 @@ import { useHeading } from "../shell/heading";
 
 type System = components["schemas"]["SystemView"];
 
-/** The figures change without anything that the stream of changes tells of. */
-const AGAIN_MS = 5_000;
-
 export default function SystemPage() {
   useHeading({ title: "System" });
   const system = useQuery({
     queryKey: keys.whole(PLATFORM, "system"),
     queryFn: () => answer(ops.GET("/system")),
-    refetchInterval: AGAIN_MS,
+    refetchInterval: UNTOLD_MS,
   });
   if (system.error && !system.data) return <Refusal error={system.error} onRetry={() => void system.refetch()} />;
   if (!system.data) return <Spinner size="large" />;

@@ -15,6 +15,7 @@ import { type ReactNode, useState } from "react";
 import { useSearchParams } from "react-router";
 
 import { type Query, call } from "../api/call";
+import { UNTOLD_MS } from "../api/queries";
 import { cursorOf, pagingOf, walked } from "../kinds/paging";
 import { Refusal } from "../parts/Refusal";
 import { type Filter, filtersIn, readToken, tokensOf } from "./filters";
@@ -43,7 +44,6 @@ interface Props<Item> {
 }
 
 const PAGE = 50;
-const AGAIN_MS = 5_000;
 
 export function RecordTable<Item>(props: Props<Item>) {
   const { title, description, noun, path, queryKey, filters, presets = {}, always = {}, columns, empty } = props;
@@ -55,7 +55,7 @@ export function RecordTable<Item>(props: Props<Item>) {
     queryKey: queryKey(query),
     queryFn: ({ signal }) => call<{ items: Item[]; next: string | null }>(path, { query, signal }),
     placeholderData: keepPreviousData,
-    ...(props.untold ? { refetchInterval: AGAIN_MS } : {}),
+    ...(props.untold ? { refetchInterval: UNTOLD_MS } : {}),
   });
   const trail = useTrail(JSON.stringify(said), cursor, list.isPlaceholderData ? undefined : list.data?.next);
   const show = (filter: Record<string, string>, at: string) =>
