@@ -22,6 +22,7 @@ from groundplane.contracts.tasks import NETWORK_SCOPE, Ensure, Operation, Scope,
 from groundplane.controlplane.fleet.cluster import CLUSTER, ClusterSpec
 from groundplane.controlplane.fleet.host import HOST, HostSpec
 from groundplane.controlplane.fleet.pool import POOL, PoolSpec
+from groundplane.controlplane.gateway.operation import ATTEMPTS
 from groundplane.controlplane.jobs import job as jobs
 from groundplane.controlplane.jobs.dispatcher import Inbox, Said, resume_due
 from groundplane.controlplane.jobs.job import Job
@@ -40,7 +41,7 @@ from groundplane.dataplane.providers.simulated import (
     SimulatedNetwork,
     SimulatedStorage,
 )
-from groundplane.kernel.database import Database, Row
+from groundplane.kernel.database import CollisionError, Database, Row
 from groundplane.kernel.ids import new_id
 from groundplane.kernel.settings import Settings
 from groundplane.processes.catalog import KINDS, build_platform
@@ -144,18 +145,27 @@ class Cloud:
         project: bool = True,
         organization: bool = True,
     ) -> Outcome:
-        """Admit a create request; its job has not begun to do anything in an engine."""
-        async with self.database.transaction() as tx:
-            return await self.manager.create(
-                tx,
-                kind,
-                request,
-                name=name,
-                labels=labels or {},
-                actor_id=None,
-                organization_id=self.organization_id if organization and self.organization_id.int else None,
-                project_id=self.project_id if project else None,
-            )
+        """Admit a create request; its job has not begun to do anything in an engine.
+
+        As the api does, begin again when others were in the way.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self.database.transaction() as tx:
+                    return await self.manager.create(
+                        tx,
+                        kind,
+                        request,
+                        name=name,
+                        labels=labels or {},
+                        actor_id=None,
+                        organization_id=self.organization_id if organization and self.organization_id.int else None,
+                        project_id=self.project_id if project else None,
+                    )
+            except CollisionError:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+        raise AssertionError
 
     async def make_many(self, kind: Kind, request: BaseModel, count: int, *, name: str = "it") -> BulkOutcome:
         """Admit a request for many."""

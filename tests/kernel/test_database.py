@@ -12,15 +12,15 @@ import pytest_asyncio
 from tests.conftest import MakeDatabase
 from tests.statements import statements_of
 
-from groundplane.kernel.database import CheckViolationError, Database, Tx, UniqueViolationError, UntoldRefusalError
+from groundplane.kernel.database import CheckViolationError, Database, Otherwise, Tx, UniqueViolationError, UntoldRefusalError
 from groundplane.kernel.ids import new_id
 
 TABLES = """
     CREATE TABLE thing (id uuid PRIMARY KEY, name text NOT NULL CONSTRAINT thing_name UNIQUE, size int DEFAULT 7,
                         tags jsonb NOT NULL DEFAULT '{}', CONSTRAINT small CHECK (size < 100));
     CREATE TABLE note (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, thing_id uuid REFERENCES thing, text text);
-    CREATE TABLE tally (name text PRIMARY KEY, count int NOT NULL CONSTRAINT enough CHECK (count >= 0));
-    INSERT INTO tally VALUES ('things', 2);
+    CREATE TABLE tally (id uuid PRIMARY KEY, count int NOT NULL CONSTRAINT enough CHECK (count >= 0));
+    INSERT INTO tally VALUES ('00000000-0000-0000-0000-000000000001', 2);
 """
 
 
@@ -189,17 +189,28 @@ async def test_a_refusal_is_told_what_is_violated(things: Database) -> None:
 # Statements behind.
 
 
-_TAKE = "UPDATE tally SET count = count - {1} WHERE name = {0} AND count >= {1}"
+_TAKE = """
+    UPDATE tally SET count = count - (amounts ->> 'count')::int
+    FROM unnest({keys}::uuid[], {amounts}::jsonb[]) AS claim (id, amounts)
+    WHERE tally.id = claim.id AND count >= (amounts ->> 'count')::int
+"""
+_NOTE = "INSERT INTO note (thing_id, text) SELECT * FROM unnest({0}::uuid[], {1}::text[])"
+THINGS, NOTHING = UUID(int=1), UUID(int=2)
+
+
+def take(tx: Tx, count: int, key: UUID = THINGS, otherwise: Otherwise | None = None) -> None:
+    """Claim some of a tally."""
+    tx.claim(_TAKE, key, {"count": count}, otherwise=otherwise or _scarce)
 
 
 async def _scarce() -> Exception:
     return ScarceError()
 
 
-async def test_a_statement_behind_goes_with_the_rows(things: Database) -> None:
+async def test_a_claim_goes_with_the_rows(things: Database) -> None:
     async with things.transaction() as tx:
         put(tx, "it")
-        tx.behind(_TAKE, "things", 1, otherwise=_scarce)
+        take(tx, 1)
         with sent(tx) as statements:
             await tx.flush()
         assert statements == {"WITH": 1}
@@ -207,33 +218,49 @@ async def test_a_statement_behind_goes_with_the_rows(things: Database) -> None:
     assert await names(things) == ["it"]
 
 
-async def test_a_statement_behind_that_touches_nothing_raises_what_was_said_and_undoes_all(things: Database) -> None:
-    with pytest.raises(ScarceError):
-        await together(things, lambda tx: put(tx, "it"), lambda tx: tx.behind(_TAKE, "things", 3, otherwise=_scarce))
-    assert await names(things) == []
+async def test_a_statement_behind_takes_all_its_rows_at_once_and_of_rows_with_a_key_the_last(things: Database) -> None:
     async with things.transaction() as tx:
-        tx.behind(_TAKE, "nothing", 1)  # nobody minds
+        one, other = put(tx, "one"), put(tx, "other")
+        tx.behind(_NOTE, one, "old")
+        tx.behind(_NOTE, other, "of the other")
+        tx.behind(_NOTE, one, "new")
+        with sent(tx) as statements:
+            await tx.flush()
+        assert statements == {"WITH": 1}
+        assert [row["text"] for row in await tx.fetch("SELECT text FROM note ORDER BY text")] == ["new", "of the other"]
+
+
+async def test_a_claim_that_finds_nothing_raises_what_was_said_and_undoes_all(things: Database) -> None:
+    with pytest.raises(ScarceError):
+        await together(things, lambda tx: put(tx, "it"), lambda tx: take(tx, 3))
+    assert await names(things) == []
     async with things.transaction() as tx:
         assert await tx.value("SELECT count FROM tally") == 2
 
 
-async def test_of_several_statements_behind_it_is_known_which_touched_nothing(things: Database) -> None:
+async def test_what_is_claimed_twice_is_claimed_at_once(things: Database) -> None:
+    async with things.transaction() as tx:
+        take(tx, 1)
+        take(tx, 1)
+    async with things.transaction() as tx:
+        assert await tx.value("SELECT count FROM tally") == 0
+        await tx.execute("UPDATE tally SET count = 2")
+    with pytest.raises(ScarceError):
+        await together(things, lambda tx: take(tx, 1), lambda tx: take(tx, 2))
+
+
+async def test_of_several_claims_it_is_known_which_found_nothing(things: Database) -> None:
     async def wrong() -> Exception:
         return AssertionError()
 
     with pytest.raises(ScarceError):
-        await together(
-            things,
-            lambda tx: tx.behind(_TAKE, "things", 1, otherwise=wrong),
-            lambda tx: tx.behind(_TAKE, "nothing", 1, otherwise=_scarce),
-        )
+        await together(things, lambda tx: take(tx, 1, otherwise=wrong), lambda tx: take(tx, 1, NOTHING))
 
 
 async def test_in_haste_a_claim_goes_with_the_commit(things: Database) -> None:
     async with things.transaction(haste=True) as tx:
         put(tx, "it")
-        tx.behind(_TAKE, "things", 1, otherwise=_scarce)
-        tx.behind(_TAKE, "nothing", 1)  # nobody minds
+        take(tx, 1)
         with sent(tx) as statements:
             await tx.close()
     assert statements == {"WITH": 1}
@@ -241,17 +268,17 @@ async def test_in_haste_a_claim_goes_with_the_commit(things: Database) -> None:
 
 
 async def test_in_haste_a_refused_claim_undoes_all_and_does_not_say_why(things: Database) -> None:
-    async def take(*, ask: bool) -> None:
+    async def try_to(*, ask: bool) -> None:
         async with things.transaction(haste=True) as tx:
             put(tx, "it")
-            tx.behind(_TAKE, "things", 3, otherwise=_scarce)
+            take(tx, 3)
             if ask:
                 await tx.value("SELECT 1")
 
     with pytest.raises(UntoldRefusalError):
-        await take(ask=False)
+        await try_to(ask=False)
     with pytest.raises(ScarceError):  # sent before the end, it is seen at once
-        await take(ask=True)
+        await try_to(ask=True)
     assert await names(things) == []
 
 
@@ -262,16 +289,16 @@ async def test_what_everybody_waits_for_is_done_last_and_once(things: Database) 
     done: list[str] = []
     async with things.transaction() as tx:
 
-        async def take() -> None:
+        async def take_it() -> None:
             done.append("taken")
-            tx.behind(_TAKE, "things", 1, otherwise=_scarce)
+            take(tx, 1)
 
             async def more() -> None:
                 done.append("more")
 
             tx.last.append(more)
 
-        tx.last.append(take)
+        tx.last.append(take_it)
         put(tx, "it")
         await tx.value("SELECT 1")
         assert not done
@@ -284,10 +311,10 @@ async def test_what_everybody_waits_for_is_done_last_and_once(things: Database) 
 
 async def test_what_is_done_last_may_still_refuse(things: Database) -> None:
     def later(tx: Tx) -> None:
-        async def take() -> None:
-            tx.behind(_TAKE, "things", 9, otherwise=_scarce)
+        async def take_it() -> None:
+            take(tx, 9)
 
-        tx.last.append(take)
+        tx.last.append(take_it)
 
     with pytest.raises(ScarceError):
         await together(things, later, lambda tx: put(tx, "it"))
@@ -308,7 +335,7 @@ async def test_a_savepoint_undoes_only_what_is_inside(things: Database) -> None:
             put(tx, "inside and sent")
             await tx.flush()
             put(tx, "inside")
-            tx.behind(_TAKE, "things", 1)
+            take(tx, 1)
             tx.last.append(lambda: say("last inside"))
             tx.after_commit.append(lambda: say("after inside"))
             tx.read["stale"] = True

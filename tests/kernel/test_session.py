@@ -181,7 +181,7 @@ async def test_a_cancelled_transaction_leaves_nothing_and_the_connection_is_good
     async def slow() -> None:
         async with database.transaction() as tx:
             if last:
-                tx.behind("INSERT INTO thing SELECT 1 FROM pg_sleep(5) WHERE {0}", True)
+                tx.behind("INSERT INTO thing SELECT 1 FROM pg_sleep(5) WHERE true = ANY({0}::bool[])", True)
             else:
                 await tx.fetch("WITH a AS (INSERT INTO thing VALUES (1)) SELECT pg_sleep(5) WHERE $1", True)
 

@@ -1,7 +1,7 @@
 """PostgreSQL through asyncpg: a pool, transactions, and what is to happen after a commit. SQL stands where it is used."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,6 +34,14 @@ CheckViolationError = asyncpg.CheckViolationError
 
 class CollidedError(Exception):
     """Chance let two transactions want the same thing."""
+
+
+class BeginAloneError(Exception):
+    """A transaction that was shared came to nothing, perhaps because of another member: to be begun again as one of its own."""
+
+
+class ForeignRowError(Exception):
+    """A row that is to be written along with others is not of the organization that its transaction was let into."""
 
 
 class UntoldRefusalError(Exception):
@@ -80,10 +88,50 @@ Otherwise = Callable[[], Awaitable[Exception]]
 
 
 @dataclass(frozen=True)
-class _Behind:
-    sql: str
-    values: tuple[object, ...]
-    otherwise: Otherwise | None
+class Claim:
+    """What is taken of a row, and the error if it cannot be."""
+
+    amounts: Mapping[str, int]
+    otherwise: Otherwise
+
+
+@dataclass
+class Pile:
+    """What is written behind: new rows by table, changes by table and id, rows for statements, claims by statement and key."""
+
+    inserts: dict[str, list[Json]] = field(default_factory=dict)
+    updates: dict[str, dict[UUID, Json]] = field(default_factory=dict)
+    statements: dict[str, dict[tuple[object, ...], tuple[object, ...]]] = field(default_factory=dict)
+    claims: dict[str, dict[UUID, Claim]] = field(default_factory=dict)
+    refusals: dict[str, Callable[[asyncpg.IntegrityConstraintViolationError], Exception]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Is there anything to write?"""
+        return bool(self.updates or self.statements or self.claims or any(self.inserts.values()))
+
+    def claim(self, sql: str, key: UUID, claim: Claim) -> None:
+        """One more claim; of what is claimed already, so much more."""
+        of_sql = self.claims.setdefault(sql.strip(), {})
+        if (held := of_sql.get(key)) is not None:
+            names = {**held.amounts, **claim.amounts}
+            amounts = {name: held.amounts.get(name, 0) + claim.amounts.get(name, 0) for name in names}
+            claim = Claim(amounts, claim.otherwise)
+        of_sql[key] = claim
+
+    def each_claim(self) -> list[tuple[str, UUID, Claim]]:
+        """All claims in the order in which they are made, by everybody: by the statements' texts, and by the keys."""
+        return [(sql, key, of_sql[key]) for sql, of_sql in sorted(self.claims.items()) for key in sorted(of_sql)]
+
+    def add(self, other: "Pile") -> None:
+        """All of another one too. Neither changes what it did not make."""
+        for table, rows in other.inserts.items():
+            self.inserts.setdefault(table, []).extend(rows)
+        for sql, of_sql in other.statements.items():
+            self.statements.setdefault(sql, {}).update(of_sql)
+        for sql, key, claim in other.each_claim():
+            self.claim(sql, key, claim)
+        if other.updates:
+            raise ValueError("changes of rows are not shared")
 
 
 @dataclass
@@ -106,13 +154,13 @@ class Tx:
     wrote: bool = False
     """May this transaction have changed something?"""
     haste: bool = False
-    confined: bool = False
-    """Is this transaction within one organization's rows?"""
-    _inserts: dict[str, list[Json]] = field(default_factory=dict)
-    _updates: dict[str, dict[UUID, Json]] = field(default_factory=dict)
+    within: UUID | None = None
+    """The organization that this transaction was let into, and whose rows alone it sees."""
+    together: dict[Any, Any] = field(default_factory=dict)
+    """What all that share this transaction know of what they will have written."""
+    shared: bool = False
+    _pile: Pile = field(default_factory=Pile)
     _fresh: dict[tuple[str, UUID], Json] = field(default_factory=dict)
-    _behind: list[_Behind] = field(default_factory=list)
-    _refusals: dict[str, Callable[[asyncpg.IntegrityConstraintViolationError], Exception]] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -180,12 +228,17 @@ class Tx:
     @asynccontextmanager
     async def unconfined(self) -> AsyncIterator[None]:
         """Inside, see everybody's rows again: for what is counted over all organizations, and told to none."""
-        if not self.confined:
+        if self.within is None:
             yield
             return
         await self.execute("SET LOCAL ROLE NONE")
         yield
         await self.execute(f"SET LOCAL ROLE {TENANT_ROLE}")
+
+    def alone(self) -> None:
+        """What follows must know all that was written before it. Raises BeginAloneError if others write behind here too."""
+        if self.shared:
+            raise BeginAloneError
 
     async def over_many(self) -> None:
         """From now on this transaction's statements compare many rows with many, and are planned for that."""
@@ -193,26 +246,34 @@ class Tx:
 
     def insert(self, table: str, row: Json) -> None:
         """Write a new row behind. Rows of a table keep their order; columns that are left out get their default."""
-        self._inserts.setdefault(table, []).append(row)
+        self._pile.inserts.setdefault(table, []).append(row)
         if "id" in row:
             self._fresh[table, row["id"]] = row
 
     def refuse(self, refusals: Refusals) -> None:
         """Say what it means should one of these constraints be violated by what is written behind."""
-        self._refusals.update(refusals)
+        self._pile.refusals.update(refusals)
 
     def update(self, table: str, row_id: UUID, changes: Json) -> None:
         """Change columns of the row with this `id`, written behind; later changes of the same row are added to earlier ones."""
         fresh = self.pending(table, row_id)
-        target = self._updates.setdefault(table, {}).setdefault(row_id, {}) if fresh is None else fresh
+        target = self._pile.updates.setdefault(table, {}).setdefault(row_id, {}) if fresh is None else fresh
         target.update(changes)
 
-    def behind(self, sql: str, *values: object, otherwise: Otherwise | None = None) -> None:
-        """Write a statement behind, `{0}`, `{1}` … standing for its values; it must not touch a row that another one does.
+    def behind(self, sql: str, *values: object, key: int = 1) -> None:
+        """Write a row for a statement behind: that takes the arrays `{0}`, `{1}` … of all such rows' values, in their order.
 
-        If it touches no row, the error that `otherwise` answers is raised.
+        Of rows with the same first `key` values only the last counts. No other statement may touch what it touches.
         """
-        self._behind.append(_Behind(sql, values, otherwise))
+        self._pile.statements.setdefault(sql, {})[values[:key]] = values
+
+    def claim(self, sql: str, key: UUID, amounts: Mapping[str, int], *, otherwise: Otherwise) -> None:
+        """Take amounts of the row with this key, written behind; what is taken of one row several times is taken at once.
+
+        The statement takes of each row of `{keys}` (uuid[]) the amounts in `{amounts}` (jsonb[]), in their order. If it does
+        not touch the row, the error that `otherwise` answers is raised.
+        """
+        self._pile.claim(sql, key, Claim(dict(amounts), otherwise))
 
     def pending(self, table: str, row_id: UUID) -> Json | None:
         """The new row with this `id` that is not written yet."""
@@ -220,21 +281,21 @@ class Tx:
 
     def unwritten(self, table: str) -> Sequence[Json]:
         """The new rows of this table that will be written together, those too that are still to come."""
-        return self._inserts.setdefault(table, [])
+        return self._pile.inserts.setdefault(table, [])
 
     def owes(self, table: str) -> bool:
         """Are there new rows of this table that are not written yet?"""
-        return bool(self._inserts.get(table))
+        return bool(self._pile.inserts.get(table))
 
     async def flush(self) -> None:
         """Send what is written behind. Raises what the violated constraint means, or asyncpg's own error."""
-        if not self._owes():
+        if not self._pile:
             return
-        behind = self._behind
+        claims = self._pile.each_claim()
         touched = await self._write(self.connection.fetchrow)
-        for each, count in zip(behind, touched or (), strict=bool(touched)):
-            if not count and each.otherwise is not None:
-                raise await each.otherwise()
+        for (_, _, claim), count in zip(claims, touched or (), strict=bool(touched)):
+            if not count:
+                raise await claim.otherwise()
 
     async def finish(self) -> None:
         """Write all that is left, and with it, last of all, what everybody waits for."""
@@ -244,34 +305,34 @@ class Tx:
     async def close(self) -> None:
         """As `finish`; the same statement commits, if no claim's refusal can need another one."""
         await self._turn_to_last()
-        if any(each.otherwise is not None for each in self._behind) and not self.haste:
+        if self._pile.claims and not self.haste:
             await self.flush()
-        elif self._owes():
+        elif self._pile:
             await self._write(self.connection.finish, haste=self.haste)
+
+    async def hand_over(self) -> Pile:
+        """All that is left to be written, which others will write along with theirs.
+
+        Raises ForeignRowError for a row of another organization: who writes for several is under no row-level security.
+        """
+        await self._turn_to_last()
+        if self.within is not None:
+            for table, rows in self._pile.inserts.items():
+                if any(row.get("organization_id", self.within) != self.within for row in rows):
+                    raise ForeignRowError(f"a row of {table} is not of organization {self.within}")
+        self.wrote = self.wrote or bool(self._pile)
+        pile, self._pile, self._fresh = self._pile, Pile(), {}
+        return pile
 
     async def _turn_to_last(self) -> None:
         while self.last:
             await self.last.pop(0)()
 
-    def _owes(self) -> bool:
-        return bool(self._updates or self._behind or any(self._inserts.values()))
-
     async def _write(self, send: Callable[..., Awaitable[Row | None]], *, haste: bool = False) -> Row | None:
-        """Everything that is written behind, in one statement: how many rows each of `behind` touched."""
+        """Everything that is written behind, in one statement: how many rows each claim touched, if not in haste."""
         self.wrote = True
-        sql, values = _statement(self._inserts, self._updates, self._behind, haste=haste)
-        self._inserts, self._updates, self._fresh, self._behind = {}, {}, {}, []
-        try:
-            return await send(sql, *values)
-        except asyncpg.IntegrityConstraintViolationError as error:
-            meaning = self._refusals.get(error.constraint_name or "")
-            if meaning is None:
-                raise
-            raise meaning(error) from error
-        except asyncpg.DivisionByZeroError as error:
-            if not haste:
-                raise
-            raise UntoldRefusalError from error
+        pile, self._pile, self._fresh = self._pile, Pile(refusals=self._pile.refusals), {}
+        return await send_pile(pile, send, haste=haste)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -285,55 +346,82 @@ class Tx:
             await self.connection.execute("RELEASE SAVEPOINT part")
         except BaseException:
             await self.connection.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
-            self._inserts, self._updates, self._behind, self._fresh = {}, {}, [], {}
+            self._pile, self._fresh = Pile(refusals=self._pile.refusals), {}
             self.read.clear()
             for actions, mark in marks:
                 del actions[mark:]
             raise
 
 
-def _statement(
-    inserts: Mapping[str, Sequence[Json]],
-    updates: Mapping[str, Mapping[UUID, Json]],
-    behind: Sequence[_Behind],
-    *,
-    haste: bool,
-) -> tuple[str, list[object]]:
-    """One statement for everything: a part for each table and set of columns, each with its rows as one JSON parameter.
+async def send_pile(pile: Pile, send: Callable[..., Awaitable[Row | None]], *, haste: bool = False) -> Row | None:
+    """All that was written behind, in one statement. Raises what a violated constraint means; UntoldRefusalError, in haste."""
+    sql, values = _statement(pile, haste=haste)
+    try:
+        return await send(sql, *values)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        meaning = pile.refusals.get(error.constraint_name or "")
+        if meaning is None:
+            raise
+        raise meaning(error) from error
+    except asyncpg.DivisionByZeroError as error:
+        if not haste:
+            raise
+        raise UntoldRefusalError from error
 
-    It answers how many rows each of `behind` touched. In haste it fails (a division by zero) if one did not that had to.
+
+def _statement(pile: Pile, *, haste: bool) -> tuple[str, list[object]]:
+    """One statement for everything: a part for each table and set of columns, for each statement, and for each claim.
+
+    It answers how many rows each claim touched. In haste all claims of a statement are one part, and it fails (a division by
+    zero) if it did not touch all of them.
     """
     parts: list[str] = []
     values: list[object] = []
-    for table, rows in inserts.items():
+    for table, rows in pile.inserts.items():
         for columns, alike in _by_columns(rows):
-            values.append(to_json(alike).decode())
             names = ", ".join(columns)
-            parts.append(
-                f"INSERT INTO {table} ({names}) SELECT {names} "  # noqa: S608  # our own tables and columns
-                f"FROM json_populate_recordset(NULL::{table}, ${len(values)}::json)"
-            )
-    for table, changed in updates.items():
+            new = _recordset(table, alike, values)
+            parts.append(f"INSERT INTO {table} ({names}) SELECT {names} FROM {new}")  # noqa: S608  # our own tables and columns
+    for table, changed in pile.updates.items():
         for columns, alike in _by_columns([{"id": row_id, **changes} for row_id, changes in changed.items()]):
-            values.append(to_json(alike).decode())
             changes = ", ".join(f"{name} = new.{name}" for name in columns if name != "id")
-            parts.append(
-                f"UPDATE {table} SET {changes} "  # noqa: S608  # our own tables and columns
-                f"FROM json_populate_recordset(NULL::{table}, ${len(values)}::json) AS new WHERE {table}.id = new.id"
-            )
-    for number, each in enumerate(behind):
-        places = [f"${len(values) + place}" for place, _ in enumerate(each.values, 1)]
-        parts.append(f"{each.sql.format(*places)} RETURNING 1 AS touched_{number}")
-        values += each.values
-    if not behind:
+            new = _recordset(table, alike, values)
+            parts.append(f"UPDATE {table} SET {changes} FROM {new} AS new WHERE {table}.id = new.id")  # noqa: S608  # our own
+    for sql, of_sql in pile.statements.items():
+        parts.append(sql.format(*_places([list(column) for column in zip(*of_sql.values(), strict=True)], values)))
+    if not pile.claims:
         *parts, main = parts
     else:
-        first = len(parts) - len(behind)
-        counts = [f"(SELECT count(*) FROM w{first + number})" for number, _ in enumerate(behind)]  # noqa: S608
-        musts = [haste and each.otherwise is not None for each in behind]
-        main = "SELECT " + ", ".join(f"1 / {count}" if must else count for count, must in zip(counts, musts, strict=True))
+        counts = []
+        for sql, claims in _sets(pile, together=haste):
+            amounts = [claim.amounts for claim in claims.values()]
+            places = dict(zip(("keys", "amounts"), _places([list(claims), amounts], values), strict=True))
+            parts.append(f"{sql.format(**places)} RETURNING 1 AS taken_{len(parts)}")
+            count = f"(SELECT count(*) FROM w{len(parts) - 1})"  # noqa: S608  # of our own
+            counts.append(f"1 / ({count} = {_places([len(claims)], values)[0]}::int)::int" if haste else count)
+        main = f"SELECT {', '.join(counts)}"
     ahead = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(parts))
     return (f"WITH {ahead} {main}" if parts else main), values
+
+
+def _sets(pile: Pile, *, together: bool) -> Sequence[tuple[str, dict[UUID, Claim]]]:
+    """Claims that are made as one, each set in the order of its keys."""
+    if not together:
+        return [(sql, {key: claim}) for sql, key, claim in pile.each_claim()]
+    return [(sql, dict(sorted(of_sql.items()))) for sql, of_sql in sorted(pile.claims.items())]
+
+
+def _recordset(table: str, rows: Sequence[Json], values: list[object]) -> str:
+    """Rows of a table as one JSON parameter, which is added to `values`."""
+    (place,) = _places([to_json(rows).decode()], values)
+    return f"json_populate_recordset(NULL::{table}, {place}::json)"
+
+
+def _places(more: Iterable[object], values: list[object]) -> list[str]:
+    """The placeholders of more values, which are added to those that there are."""
+    first = len(values) + 1
+    values += more
+    return [f"${place}" for place in range(first, len(values) + 1)]
 
 
 def _by_columns(rows: Sequence[Json]) -> list[tuple[tuple[str, ...], list[Json]]]:
@@ -376,10 +464,9 @@ class Database:
 
         `haste` is for who can begin again after UntoldRefusalError.
         """
-        async with self._pool.acquire() as connection:
-            await self._read_clock(connection)
+        async with self.connection() as connection:
             own = Session(connection)
-            tx = Tx(own, self._now, haste=haste)
+            tx = Tx(own, self.now, haste=haste)
             with child_span("transaction"):
                 try:
                     yield tx
@@ -388,6 +475,17 @@ class Database:
                 except BaseException:
                     await own.rollback()
                     raise
+        await self.follow_up(tx)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """One of the pool's."""
+        async with self._pool.acquire() as connection:
+            await self._read_clock(connection)
+            yield connection
+
+    async def follow_up(self, tx: Tx) -> None:
+        """Do what was to be done after the commit."""
         if tx.wrote and self.on_write is not None:
             self.on_write()
         for action in tx.after_commit:
@@ -401,7 +499,7 @@ class Database:
             self._clock = (await connection.fetchval("SELECT clock_timestamp()")).astimezone(UTC)
             self._clock_checked = monotonic()
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
         """The clock as it was read last, carried on by our own monotonic one."""
         return self._clock + timedelta(seconds=monotonic() - self._clock_checked)
 

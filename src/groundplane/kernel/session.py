@@ -24,8 +24,15 @@ def _command(name: bytes) -> bytes:
     return b"B" + (len(bind) + 4).to_bytes(4, "big") + bind + b"E" + (len(execute) + 4).to_bytes(4, "big") + execute
 
 
-_PREPARED = {"gp_begin": "BEGIN", "gp_commit": "COMMIT"}
-_BEGIN, _COMMIT = (_command(name.encode()) for name in _PREPARED)
+_PREPARED = {
+    "gp_begin": "BEGIN",
+    "gp_commit": "COMMIT",
+    "gp_nobody": "SET LOCAL ROLE NONE",
+    "gp_impatient": "SET LOCAL lock_timeout = '250ms'",
+}
+_BEGIN, _COMMIT, _NOBODY, _IMPATIENT = (_command(name.encode()) for name in _PREPARED)
+_CHANGES = ("INSERT", "UPDATE", "DELETE")
+"""A statement without these words changes nothing, and locks nothing."""
 
 
 class _Wire:
@@ -71,12 +78,22 @@ async def prepare(connection: Any) -> None:
 
 
 class Session:
-    """A transaction, from its first statement on. Its methods are called as asyncpg's own."""
+    """A transaction, from its first statement on. Its methods are called as asyncpg's own.
 
-    def __init__(self, connection: Any) -> None:
+    One that is `impatient` fails rather than wait for long for rows that others hold.
+    """
+
+    def __init__(self, connection: Any, *, impatient: bool = False) -> None:
+        self._start = _BEGIN + _IMPATIENT if impatient else _BEGIN
         self._connection = connection
         self._protocol = connection._protocol  # noqa: SLF001  # see the module
-        self._begun = self._ended = False
+        self._begun = self._ended = self._leaves = False
+        self.changed = False
+        """May a statement have changed or locked something since this was last set?"""
+
+    def leave(self) -> None:
+        """With the next statement leave the organization that the transaction was let into."""
+        self._leaves = self._begun
 
     async def fetch(self, sql: str, *values: object) -> Sequence[Row]:
         """All rows."""
@@ -98,7 +115,7 @@ class Session:
         if values:
             _, tag, _ = await self._send(sql, values, tagged=True)
             return str(tag.decode())
-        first, self._begun = not self._begun, True
+        first, self._begun, self.changed = not self._begun, True, True
         text: str = await self._connection.execute(f"BEGIN; {sql}" if first else sql)
         return text
 
@@ -106,6 +123,7 @@ class Session:
         """The same statement for each tuple of values."""
         if not self._begun:
             await self.execute("")
+        self.changed = True
         await self._connection.executemany(sql, values)
 
     async def finish(self, sql: str, *values: object) -> Row | None:
@@ -133,8 +151,11 @@ class Session:
             raise RuntimeError("the transaction has ended")
         statement = await self._connection._get_statement(sql, None)  # noqa: SLF001  # see the module
         wire = self._protocol.wire
+        self.changed = self.changed or any(word in sql for word in _CHANGES)
         if not self._begun:
-            wire.before, self._begun = _BEGIN, True
+            wire.before, self._begun = self._start, True
+        elif self._leaves:
+            wire.before, self._leaves = _NOBODY, False
         if last:
             wire.after = _COMMIT
         try:
@@ -146,6 +167,6 @@ class Session:
             self._ended = not self._protocol.is_in_transaction()  # the commit itself may be what failed
             raise
         finally:
-            if wire.before:  # nothing was sent: a value was not of its parameter's type
+            if wire.before == self._start:  # nothing was sent: a value was not of its parameter's type
                 self._begun = False
             wire.before = wire.after = b""

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     )
     max_image_bytes: int = Field(default=64 << 30, ge=1, description="The largest image file that is taken.")
     look_seconds: float = Field(default=30.0, gt=0, description="How often the engines are asked for all that they hold.")
-    database_pool: int = Field(default=8, ge=1, le=200, description="More than this only wait for each other's rows.")
+    database_pool: int = Field(default=12, ge=1, le=200, description="Eight of these are for creates that share transactions.")
     project_undo_days: float = Field(default=7.0, ge=0, le=3650, description="So long a deleted project can be restored.")
 
     trace_sample_ratio: float = Field(default=0.1, ge=0, le=1, description="Which part of the traces that begin here is kept.")

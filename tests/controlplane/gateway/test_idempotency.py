@@ -106,6 +106,7 @@ async def test_a_request_that_dies_before_its_commit_frees_its_key(api: Api) -> 
     async with api.cloud.database.transaction() as tx:
         await tx.execute("LOCK TABLE idempotency_key IN SHARE MODE")
         first = asyncio.create_task(request.send(key=KEY))
+        await asyncio.sleep(0.5)  # by now it has given up to share its transaction, and waits alone
         await _at_work(api)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)

@@ -54,8 +54,8 @@ EVERYBODYS = {
 async def confined(api: Api, organization_id: UUID | None = None) -> AsyncIterator[Tx]:
     """A transaction within an organization."""
     async with api.cloud.database.transaction() as tx:
-        await tx.fetch_along(entering(organization_id or api.cloud.organization_id, None), "SELECT 1 AS one")
-        tx.confined = True
+        tx.within = organization_id or api.cloud.organization_id
+        await tx.fetch_along(entering(tx.within, None), "SELECT 1 AS one")
         yield tx
 
 

@@ -2,11 +2,12 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
-from groundplane.kernel.database import Row, Tx
+from groundplane.kernel.database import CollidedError, Otherwise, Row, Tx
 from groundplane.kernel.errors import ConflictError
 
 
@@ -40,17 +41,26 @@ class PoolShare:
     engine_name: str
 
 
+LOOKED_AT = 16
+"""How many places one is chosen from, those with most room: more than one, since who shares the transaction has claimed too."""
+ALL = 1 << 31
+
+# Nothing is held while it is chosen from: what is chosen is claimed behind, with all else that is claimed, in one order.
 _ROOM = """
     FROM host_capacity WHERE open AND vcpus - vcpus_used >= $1 AND memory_mib - memory_used >= $2
       AND ($3::uuid IS NULL OR host_id = $3) AND ($5::uuid IS NULL OR cluster_id = $5)
       AND ($4 = 0 OR EXISTS (SELECT FROM pool_capacity WHERE pool_capacity.host_id = host_capacity.host_id
                              AND gib - gib_used >= $4))
 """
-_PLACE_ONE = f"""
-    UPDATE host_capacity SET vcpus_used = vcpus_used + $1, memory_used = memory_used + $2
-    WHERE host_id = (SELECT host_id {_ROOM} ORDER BY memory_mib - memory_used DESC LIMIT 1 FOR UPDATE {{wait}})
-    RETURNING host_id, cluster_id
-"""  # noqa: S608  # our own words
+_VOLUMES = """(SELECT coalesce(sum(CASE WHEN $4 > 0 THEN (gib - gib_used) / $4 ELSE 0 END), 0)::bigint
+               FROM pool_capacity WHERE pool_capacity.host_id = host_capacity.host_id)"""
+_HOST_SHARES = """
+    UPDATE host_capacity SET vcpus_used = vcpus_used + asked.vcpus, memory_used = memory_used + asked.memory_mib
+    FROM unnest({keys}::uuid[], {amounts}::jsonb[]) AS claim (host_id, amounts)
+         CROSS JOIN LATERAL jsonb_to_record(amounts) AS asked (vcpus bigint, memory_mib bigint)
+    WHERE host_capacity.host_id = claim.host_id AND open
+      AND host_capacity.vcpus - vcpus_used >= asked.vcpus AND host_capacity.memory_mib - memory_used >= asked.memory_mib
+"""
 
 
 @dataclass(frozen=True)
@@ -65,55 +75,46 @@ class Machine:
 
 
 async def place_machines(tx: Tx, resource_ids: Sequence[UUID], wish: Machine) -> Sequence[HostShare]:
-    """Claim for each a share of the host with most free memory, as they are placed one after the other.
+    """Claim for each, behind, a share of the host with most free memory, as they are placed one after the other.
 
-    Raises NoCapacityError with the numbers: all are placed, or none.
+    Raises NoCapacityError with the numbers, CollidedError when the room was just taken: all are placed, or none.
     """
-    shares = [await _place_one(tx, wish)] if len(resource_ids) == 1 else await _spread(tx, len(resource_ids), wish)
+    count = len(resource_ids)
+    if wish.host_id is not None and wish.cluster_id is not None:
+        shares: Sequence[HostShare] = [HostShare(wish.host_id, wish.cluster_id)] * count
+        otherwise: Otherwise = partial(_no_capacity, tx, wish, count)
+    else:
+        shares, otherwise = await _choose_hosts(tx, count, wish), _just_taken
+    for share, number in Counter(shares).items():
+        amounts = {"vcpus": wish.vcpus * number, "memory_mib": wish.memory_mib * number}
+        _claim(tx, _HOST_SHARES, share.host_id, amounts, otherwise)
     for resource_id, share in zip(resource_ids, shares, strict=True):
         row = {"host_id": share.host_id, "vcpus": wish.vcpus, "memory_mib": wish.memory_mib}
         tx.insert("placement", {"resource_id": resource_id, **row})
+    tx.refuse({"placement_host_id_fkey": _just_gone})
     return shares
 
 
-async def _place_one(tx: Tx, wish: Machine) -> HostShare:
-    """A host that nobody else is placing on right now, if there is one; else whichever has most room."""
-    if wish.host_id is not None and wish.cluster_id is not None:
-        return _place_there(tx, wish, HostShare(wish.host_id, wish.cluster_id))
-    values = (wish.vcpus, wish.memory_mib, wish.host_id, wish.volume_gib, wish.cluster_id)
-    rows = await tx.aside(_PLACE_ONE.format(wait="SKIP LOCKED"), *values)
-    rows = rows or await tx.aside(_PLACE_ONE.format(wait=""), *values)
-    if not rows:
-        raise await _no_capacity(tx, wish, 1)
-    return HostShare(rows[0]["host_id"], rows[0]["cluster_id"])
-
-
-def _place_there(tx: Tx, wish: Machine, share: HostShare) -> HostShare:
-    """The host is given: its share is claimed behind, and refused then if there is no room."""
-    tx.behind(
-        """UPDATE host_capacity SET vcpus_used = vcpus_used + {0}, memory_used = memory_used + {1}
-           WHERE host_id = {2} AND cluster_id = {3} AND open
-             AND vcpus - vcpus_used >= {0} AND memory_mib - memory_used >= {1}""",
+async def _choose_hosts(tx: Tx, count: int, wish: Machine) -> Sequence[HostShare]:
+    """Filled from the emptiest on."""
+    rows = await tx.aside(
+        f"""SELECT host_id, cluster_id, vcpus - vcpus_used AS vcpus, memory_mib - memory_used AS memory_mib,
+                   {_VOLUMES if count > 1 else 1} AS volumes
+            {_ROOM} ORDER BY memory_mib - memory_used DESC, host_id LIMIT $6""",  # our own words
         wish.vcpus,
         wish.memory_mib,
-        share.host_id,
-        share.cluster_id,
-        otherwise=lambda: _no_capacity(tx, wish, 1),
+        wish.host_id,
+        wish.volume_gib,
+        wish.cluster_id,
+        LOOKED_AT if count == 1 else ALL,
     )
-    return share
-
-
-async def _spread(tx: Tx, count: int, wish: Machine) -> Sequence[HostShare]:
-    """Hosts with room are held in the order of their ids, and filled from the emptiest on."""
-    values = (wish.vcpus, wish.memory_mib, wish.host_id, wish.volume_gib, wish.cluster_id)
-    rows = await tx.fetch(
-        f"""SELECT host_id, cluster_id, vcpus - vcpus_used AS vcpus, memory_mib - memory_used AS memory_mib,
-                   (SELECT coalesce(sum(CASE WHEN $4 > 0 THEN (gib - gib_used) / $4 ELSE 0 END), 0)::bigint
-                    FROM pool_capacity WHERE pool_capacity.host_id = host_capacity.host_id) AS volumes
-            {_ROOM} ORDER BY host_id FOR UPDATE""",  # noqa: S608  # our own words
-        *values,
-    )
-    room = [(-row["memory_mib"], number, _slots(row, wish)) for number, row in enumerate(rows)]
+    room = []
+    for number, row in enumerate(rows):
+        memory, vcpus = _left(tx, row["host_id"], row, "memory_mib"), _left(tx, row["host_id"], row, "vcpus")
+        slots = min(vcpus // wish.vcpus, memory // wish.memory_mib)
+        slots = min(slots, row["volumes"]) if wish.volume_gib else slots
+        if slots > 0:
+            room.append((-memory, number, slots))
     heapq.heapify(room)
     shares: list[HostShare] = []
     while room and len(shares) < count:
@@ -122,22 +123,30 @@ async def _spread(tx: Tx, count: int, wish: Machine) -> Sequence[HostShare]:
         if slots > 1:
             heapq.heappush(room, (memory + wish.memory_mib, number, slots - 1))
     if len(shares) < count:
+        tx.alone()
         raise await _no_capacity(tx, wish, count)
-    placed = Counter(share.host_id for share in shares)
-    await tx.execute(
-        """UPDATE host_capacity SET vcpus_used = vcpus_used + $3 * n, memory_used = memory_used + $4 * n
-           FROM unnest($1::uuid[], $2::bigint[]) AS placed (id, n) WHERE host_id = placed.id""",
-        list(placed),
-        list(placed.values()),
-        wish.vcpus,
-        wish.memory_mib,
-    )
     return shares
 
 
-def _slots(row: Row, wish: Machine) -> int:
-    slots = min(row["vcpus"] // wish.vcpus, row["memory_mib"] // wish.memory_mib)
-    return int(min(slots, row["volumes"]) if wish.volume_gib else slots)
+def _left(tx: Tx, place_id: UUID, row: Row, name: str) -> int:
+    """What a row says is free, without what those have claimed who share this transaction."""
+    claimed: Mapping[str, int] = tx.together.get(place_id, {})
+    return int(row[name]) - claimed.get(name, 0)
+
+
+async def _just_taken() -> Exception:
+    """Between the look and the claim: who looks again finds another place, or is told in numbers that there is none."""
+    return CollidedError("the room of a place that was chosen was just taken")
+
+
+def _just_gone(_error: Exception) -> CollidedError:
+    return CollidedError("a place that was chosen was just taken away")
+
+
+def _claim(tx: Tx, sql: str, place_id: UUID, amounts: Mapping[str, int], otherwise: Otherwise) -> None:
+    tx.claim(sql, place_id, amounts, otherwise=otherwise)
+    claimed: Counter[str] = tx.together.setdefault(place_id, Counter())
+    claimed.update(amounts)
 
 
 async def release_machines(tx: Tx, resource_ids: Sequence[UUID]) -> None:
@@ -154,59 +163,47 @@ async def release_machines(tx: Tx, resource_ids: Sequence[UUID]) -> None:
 
 
 _POOL_SHARE = "pool_capacity.pool_id, pool_capacity.host_id, pool_capacity.cluster_id, spec ->> 'engine_name' AS engine_name"
+_POOL_SHARES = """
+    UPDATE pool_capacity SET gib_used = gib_used + (amounts ->> 'gib')::bigint
+    FROM unnest({keys}::uuid[], {amounts}::jsonb[]) AS claim (pool_id, amounts)
+    WHERE pool_capacity.pool_id = claim.pool_id AND gib - gib_used >= (amounts ->> 'gib')::bigint
+"""
 
 
 async def place_volumes(tx: Tx, wishes: Sequence[tuple[UUID, UUID | None]], *, gib: int) -> Sequence[PoolShare]:
-    """Claim for each (its id, its host if that is known) `gib` of the pool with most room. Raises PoolFullError."""
-    if len(wishes) == 1:
-        shares: Sequence[PoolShare] = [await _one_pool(tx, wishes[0][1], gib)]
-    else:
-        shares = await _many_pools(tx, [host_id for _, host_id in wishes], gib)
+    """Claim for each (its id, its host if that is known), behind, `gib` of the pool with most room.
+
+    Raises PoolFullError, CollidedError when the room was just taken.
+    """
+    shares = await _choose_pools(tx, [host_id for _, host_id in wishes], gib)
     for (resource_id, _), share in zip(wishes, shares, strict=True):
         tx.insert("pool_share", {"resource_id": resource_id, "pool_id": share.pool_id, "gib": gib})
+        _claim(tx, _POOL_SHARES, share.pool_id, {"gib": gib}, _just_taken)
+    tx.refuse({"pool_share_pool_id_fkey": _just_gone})
     return shares
 
 
-async def _one_pool(tx: Tx, host_id: UUID | None, gib: int) -> PoolShare:
+async def _choose_pools(tx: Tx, host_ids: Sequence[UUID | None], gib: int) -> Sequence[PoolShare]:
     rows = await tx.aside(
-        f"""UPDATE pool_capacity SET gib_used = gib_used + $1 FROM resource
-            WHERE resource.id = pool_id AND pool_id = (
-                SELECT pool_id FROM pool_capacity WHERE gib - gib_used >= $1 AND ($2::uuid IS NULL OR host_id = $2)
-                ORDER BY gib - gib_used DESC LIMIT 1 FOR UPDATE)
-            RETURNING {_POOL_SHARE}""",  # noqa: S608  # our own words
+        f"""SELECT {_POOL_SHARE}, gib - gib_used AS gib FROM pool_capacity JOIN resource ON resource.id = pool_id
+            WHERE gib - gib_used >= $1 AND ($2 OR pool_capacity.host_id = ANY($3::uuid[]))
+            ORDER BY gib - gib_used DESC, pool_id LIMIT $4""",  # noqa: S608  # our own words
         gib,
-        host_id,
-    )
-    if not rows:
-        raise await _pool_full(tx, host_id, gib)
-    return PoolShare(**rows[0])
-
-
-async def _many_pools(tx: Tx, host_ids: Sequence[UUID | None], gib: int) -> Sequence[PoolShare]:
-    rows = await tx.fetch(
-        f"""SELECT {_POOL_SHARE}, gib - gib_used AS free FROM pool_capacity JOIN resource ON resource.id = pool_id
-            WHERE $1 OR pool_capacity.host_id = ANY($2::uuid[]) ORDER BY pool_id FOR UPDATE OF pool_capacity""",  # noqa: S608
         None in host_ids,
         [host_id for host_id in host_ids if host_id is not None],
+        LOOKED_AT if len(host_ids) == 1 else ALL,
     )
     pools = {row["pool_id"]: PoolShare(**{name: row[name] for name in PoolShare.__dataclass_fields__}) for row in rows}
-    free = {row["pool_id"]: row["free"] for row in rows}
+    free = {row["pool_id"]: _left(tx, row["pool_id"], row, "gib") for row in rows}
     shares = []
     for host_id in host_ids:
         fitting = [pool_id for pool_id, pool in pools.items() if host_id in {None, pool.host_id} and free[pool_id] >= gib]
         if not fitting:
+            tx.alone()
             raise await _pool_full(tx, host_id, gib)
         pool_id = max(fitting, key=lambda each: free[each])
         free[pool_id] -= gib
         shares.append(pools[pool_id])
-    placed = Counter(share.pool_id for share in shares)
-    await tx.execute(
-        """UPDATE pool_capacity SET gib_used = gib_used + $3 * n
-           FROM unnest($1::uuid[], $2::bigint[]) AS placed (id, n) WHERE pool_id = placed.id""",
-        list(placed),
-        list(placed.values()),
-        gib,
-    )
     return shares
 
 

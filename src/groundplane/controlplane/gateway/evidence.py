@@ -115,7 +115,10 @@ async def gather(tx: Tx, kind: Kind, resource: Resource, *, limit: int) -> Evide
 async def _jobs(tx: Tx, resource: Resource, changes: Sequence[Row], limit: int) -> Sequence[Job]:
     """Its own jobs, those that the journal names, and those that a request about it began for something else."""
     named = {row["job_id"] for row in changes if row["job_id"] is not None}
-    asked = {row["transaction"] for row in changes if row["job_id"] is None and row["changed_by"] is not None}
+    asked = {
+        row["transaction"] for row in changes
+        if row["job_id"] is None and row["changed_by"] is not None and row["revision"] > 1  # creates share transactions
+    }  # fmt: skip
     beside = await timeline.jobs_beside(tx, resource.id, sorted(asked), limit=limit) if asked else ()
     return await job_timeline.jobs_about(tx, resource.id, [*named, *beside], limit=limit)
 

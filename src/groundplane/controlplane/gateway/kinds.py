@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from groundplane.controlplane.fleet.cluster import CLUSTER
 from groundplane.controlplane.fleet.host import HOST
 from groundplane.controlplane.gateway.conditional import IfMatch, PreconditionRequiredError, entity_tag, not_modified, tag
-from groundplane.controlplane.gateway.operation import Operation, Reply, Work, mutate, operation, replay
+from groundplane.controlplane.gateway.operation import Operation, Reply, Work, attempt, mutate, operation, replay
 from groundplane.controlplane.gateway.people import People
 from groundplane.controlplane.gateway.selectors import parse_selector
 from groundplane.controlplane.gateway.services import Services
@@ -306,8 +306,12 @@ class KindRoutes:
                 op.resource_id = outcome.resource.id
                 return self._reply(op, outcome, done=201)
 
-            made = await self._mutate(request, "create", path_scope(request), work)
-            return made if getattr(wish, "count", None) is not None else tag(made)
+            many = getattr(wish, "count", None) is not None
+            shared = self.kind.on_create is not None and not many  # what many do is done for many already
+            permission, place = self.kind.permission("create"), path_scope(request).place
+            async with attempt(self.services, request, permission=permission, **place) as op:
+                made = await op.commit(work, await request.body(), shared=shared)
+            return made if many else tag(made)
 
         return create
 

@@ -22,7 +22,7 @@ from groundplane.controlplane.gateway.idempotency import REPLAYED_HEADER, Idempo
 from groundplane.controlplane.gateway.services import Services
 from groundplane.controlplane.identity import Actor, authorize, require_enabled
 from groundplane.controlplane.resources import scopes
-from groundplane.kernel.database import CollisionError, Question, Tx, UntoldRefusalError
+from groundplane.kernel.database import BeginAloneError, CollisionError, Question, Tx, UntoldRefusalError
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, UnauthenticatedError
 from groundplane.kernel.telemetry import belongs_to, current_trace
 
@@ -71,9 +71,12 @@ class Operation:
         return self._tx
 
     @asynccontextmanager
-    async def transaction(self, along: Question | None = None, *, haste: bool = False) -> AsyncIterator[Tx]:
+    async def transaction(
+        self, along: Question | None = None, *, haste: bool = False, shared: bool = False
+    ) -> AsyncIterator[Tx]:
         """Authorize, then run the block, all in one transaction. `along` is asked with the decision."""
-        async with self.services.database.transaction(haste=haste) as tx:
+        database = self.services.database
+        async with self.services.sharing.transaction(self.project_id) if shared else database.transaction(haste=haste) as tx:
             self._tx = tx
             try:
                 await self._authorize(tx, along)
@@ -81,7 +84,7 @@ class Operation:
             finally:
                 self._tx = None
 
-    async def commit(self, work: "Work", fingerprint: bytes | str) -> Response:
+    async def commit(self, work: "Work", fingerprint: bytes | str, *, shared: bool = False) -> Response:
         """Do the work in a transaction, with its audit row and its answer under the request's idempotency key.
 
         A key that came before is answered as it was then; a dry run is rolled back and answers what would have been done.
@@ -89,21 +92,28 @@ class Operation:
         that was refused in haste, to be told why.
         """
         key = IdempotencyKey.of(self.request, self.actor.id, fingerprint)
-        again, haste = ATTEMPTS - 1, True
+        again, haste, began_alone = ATTEMPTS - 1, True, False
         while True:
             try:
-                return await (self._try(work) if self.dry_run else self._commit(work, key, haste=haste))
+                return await (self._try(work) if self.dry_run else self._commit(work, key, haste=haste, shared=shared))
+            except BeginAloneError:
+                shared, began_alone = False, True
             except UntoldRefusalError:
-                haste = False
+                haste = shared = False
+            except GroundplaneError:
+                if shared or began_alone:
+                    self.services.sharing.avoid(self.project_id)
+                raise
             except CollisionError:
                 if not again:
                     raise
+                shared = False
                 again -= 1
                 await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311  # spreads load, guards nothing
 
-    async def _commit(self, work: "Work", key: IdempotencyKey | None, *, haste: bool) -> Response:
+    async def _commit(self, work: "Work", key: IdempotencyKey | None, *, haste: bool, shared: bool) -> Response:
         question = key.question() if key else None
-        async with self.transaction(question, haste=haste) as tx:
+        async with self.transaction(question, haste=haste, shared=shared) as tx:
             stored = key.recall(question.answer or {}) if key and question else None
             if stored is not None:
                 return _replay(stored)
@@ -154,7 +164,7 @@ class Operation:
             entering = scopes.entering(organization_id, self.project_id)
             asked = along.along_with(entering) if along else entering
             self.organization_id = await authorize(tx, self.actor, self.permission, **scope, along=asked)
-            tx.confined = self.organization_id is not None
+            tx.within = self.organization_id
             if along:
                 along.answer = asked.answer
             belongs_to(self.organization_id, self.project_id)
@@ -188,8 +198,8 @@ class Operation:
 
 
 Work = Callable[[Operation], Awaitable[Reply]]
-ATTEMPTS = 4
-"""How often a transaction is begun that others got in the way of."""
+ATTEMPTS = 12
+"""How often a transaction is begun that others got in the way of: each time that it meets others, one of them gets through."""
 
 
 class _RolledBack(Exception):  # noqa: N818  # a signal

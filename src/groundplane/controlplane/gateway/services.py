@@ -14,6 +14,7 @@ from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
 from groundplane.kernel.secrets import SecretBox
 from groundplane.kernel.settings import Settings
+from groundplane.kernel.sharing import Sharing
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ class Services:
     revocations: Revocations = field(default_factory=Revocations)
     api_keys: ApiKeys = field(default_factory=ApiKeys)
     changes: ChangeFeed = field(init=False)
+    sharing: Sharing = field(init=False)
 
     def __post_init__(self) -> None:
         """Put together what is made of the others."""
+        object.__setattr__(self, "sharing", Sharing(self.database))
         object.__setattr__(self, "changes", ChangeFeed(self.database, self.bus, self.kinds, self.revocations))
 
     @property

@@ -245,7 +245,7 @@ def _changed(row: Row, words: Words, *, host: str | None) -> Entry:
         row["at"],
         what,
         f"{row['reason']}: {now}.",
-        "wish" if row["job_id"] is None else "result",
+        "wish" if row["job_id"] is None or row["revision"] == 1 else "result",  # a part is made with its job, and wanted before
         row["revision"],
         row["transaction"],
         who=words.who(row["changed_by"]),

@@ -148,6 +148,7 @@ class Traffic:
         paused = next((rule for rule in matching if rule.action == "pause"), None)
         if paused is not None:
             return paused
+        tx.alone()  # what others begin here is not counted yet
         rooms = await _rooms(tx, [rule.id for rule in matching])
         counting = [(rule, room) for rule in matching if (room := rooms[rule.id]) is not None]
         full = next((rule for rule, room in counting if not room.lets(job, str(rule.id))), None)

@@ -285,7 +285,11 @@ class ResourceManager:
         assert kind.on_create is not None  # noqa: S101  # asked by the callers
         touching, reason = [draft.id, *draft.parts], f"create {kind.name}"
         wish = _wish(kind.on_create, "create", resource, touching, creation.actor_id, reason, parent_id=parent_id)
-        return await self.engine.start(creation.tx, wish)  # what is new, no other job can be changing
+        job = await self.engine.start(creation.tx, wish)  # what is new, no other job can be changing
+        for part_id in draft.parts:
+            if (fresh := creation.tx.pending("resource", part_id)) is not None:
+                fresh["job_id"] = job.id  # so that its journal says what it came with
+        return job
 
     async def _start_change(self, tx: Tx, wish: Start) -> Job:
         """Start a job on what is there already. Raises ChangeInProgressError; the caller has locked the rows it touches."""

@@ -8,6 +8,7 @@ circle. What is given back is given back to both when absence is confirmed.
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
@@ -186,15 +187,25 @@ def _sum(amounts: str, more: str) -> str:
     )
 
 
-# Limits are read as they were when the statement began: one that is lowered meanwhile only stops who comes later.
-_CLAIM = f"""
-    UPDATE quota_usage AS usage SET used = {_sum("usage.used", "{1}")}
-    FROM quota_limit AS base LEFT JOIN quota_limit AS own ON own.scope_id = {{0}}
-    WHERE usage.scope_id = {{0}} AND usage.open AND base.scope_id = {{2}} AND NOT EXISTS (
-        SELECT FROM jsonb_each_text({{1}}::jsonb) AS asked
-        WHERE coalesce((usage.used ->> key)::bigint, 0) + value::bigint
-              > ((base.limits || coalesce(own.limits, '{{{{}}}}')) ->> key)::bigint)
-"""  # noqa: S608  # our own SQL
+def _claim_of(default: UUID) -> str:
+    """SQL: what is taken of accounts, to which this default applies.
+
+    Limits are read as they were when the statement began: one that is lowered meanwhile only stops who comes later.
+    """
+    return f"""
+        UPDATE quota_usage AS usage SET used = {_sum("usage.used", "claim.amounts")}
+        FROM unnest({{keys}}::uuid[], {{amounts}}::jsonb[]) AS claim (scope_id, amounts)
+             JOIN quota_limit AS base ON base.scope_id = '{default}'
+             LEFT JOIN quota_limit AS own ON own.scope_id = claim.scope_id
+        WHERE usage.scope_id = claim.scope_id AND usage.open AND NOT EXISTS (
+            SELECT FROM jsonb_each_text(claim.amounts) AS asked
+            WHERE coalesce((usage.used ->> key)::bigint, 0) + value::bigint
+                  > ((base.limits || coalesce(own.limits, '{{{{}}}}')) ->> key)::bigint)
+    """  # noqa: S608  # our own SQL
+
+
+_CLAIM_OF_PROJECTS = _claim_of(DEFAULT_OF_PROJECTS)
+_CLAIM_OF_ORGANIZATIONS = _claim_of(DEFAULT_OF_ORGANIZATIONS)
 
 _RELEASE = """
     WITH given AS (
@@ -220,12 +231,10 @@ _RELEASE = """
 def _take(tx: Tx, project_id: UUID, organization_id: UUID | None, amounts: Mapping[str, int]) -> None:
     """Both accounts in one statement with all that is written behind; PostgreSQL takes them in the order given here."""
 
-    def take_of(scope_id: UUID | None, default: UUID) -> None:
-        tx.behind(_CLAIM, scope_id, amounts, default, otherwise=lambda: _refusal(tx, scope_id, amounts))
-
     async def take() -> None:
-        take_of(project_id, DEFAULT_OF_PROJECTS)
-        take_of(organization_id, DEFAULT_OF_ORGANIZATIONS)
+        for scope_id, sql in ((project_id, _CLAIM_OF_PROJECTS), (organization_id, _CLAIM_OF_ORGANIZATIONS)):
+            if scope_id is not None:
+                tx.claim(sql, scope_id, amounts, otherwise=partial(_refusal, tx, scope_id, amounts))
 
     if amounts:
         tx.last.append(take)

@@ -25,7 +25,7 @@ def insert(tx: Tx, kind: Kind, creation: Creation, draft: Draft, spec: Mapping[s
     tx.insert(
         "resource",
         {**vars(resource), "scope_id": scope_of(kind, draft.organization_id, draft.project_id),
-         "linkable": True, "spec_version": 1, "changed_by": creation.actor_id, "reason": f"create {kind.name}"},
+         "linkable": True, "spec_version": 1, "changed_by": creation.actor_id, "job_id": None, "reason": f"create {kind.name}"},
     )  # fmt: skip
     written = tx.unwritten("resource")
     tx.refuse({"resource_name": lambda _error: _one_of_them_taken(written)})

@@ -238,6 +238,10 @@ _FREE = """
     WHERE $4::inet + host <> $5::inet AND (SELECT 1 FROM address WHERE subnet_id = $1 AND address = $4::inet + host) IS NULL
     ORDER BY host LIMIT $6
 """
+_NEXT_HOST = """
+    UPDATE subnet_range SET next_host = found.next_host FROM unnest({0}::uuid[], {1}::bigint[]) AS found (subnet_id, next_host)
+    WHERE subnet_range.subnet_id = found.subnet_id
+"""
 _LOOK_AHEAD = 8
 """How many addresses beyond those wanted are looked at first; each further look is this many times as wide."""
 
@@ -246,7 +250,8 @@ async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4A
     """`count` free addresses, or none. They are handed out in a circle, so that a freed one rests for long."""
     first, hosts = subnet.span.network_address, subnet.span.num_addresses - 2
     found: list[int] = []
-    start, width, unseen = subnet.next_host, count + _LOOK_AHEAD, hosts
+    known = ("next_host", subnet.id)  # what shares our transaction has not written where its own search ended
+    start, width, unseen = tx.together.get(known, subnet.next_host), count + _LOOK_AHEAD, hosts
     while len(found) < count and unseen > 0:
         end = min(start + min(width, unseen) - 1, hosts)
         rows = await tx.aside(_FREE, subnet.id, start, end, first, subnet.gateway, count - len(found))
@@ -254,7 +259,8 @@ async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4A
         start, width, unseen = end % hosts + 1, width * _LOOK_AHEAD, unseen - (end - start + 1)
     if len(found) < count:
         return []
-    tx.behind("UPDATE subnet_range SET next_host = {1} WHERE subnet_id = {0}", subnet.id, found[-1] % hosts + 1)
+    tx.together[known] = found[-1] % hosts + 1
+    tx.behind(_NEXT_HOST, subnet.id, tx.together[known])
     return [first + host for host in found]
 
 

@@ -88,11 +88,14 @@ async def _image(creation: Creation, request: VolumeRequest) -> Resource:
 
 def _will_be_copied(tx: Tx, image: Resource, pool_ids: Collection[UUID]) -> None:
     """Write down which pools may hold a copy of the image, before the first volume there is asked for."""
-    tx.behind(
-        "INSERT INTO image_copy (image_id, pool_id) SELECT {0}, unnest({1}::uuid[]) ON CONFLICT DO NOTHING",
-        image.id,
-        sorted(pool_ids),
-    )
+    for pool_id in sorted(pool_ids):
+        tx.behind(_COPIES, image.id, pool_id, key=2)
+
+
+_COPIES = """
+    INSERT INTO image_copy (image_id, pool_id) SELECT image_id, pool_id
+    FROM unnest({0}::uuid[], {1}::uuid[]) AS copy (image_id, pool_id) ON CONFLICT DO NOTHING
+"""
 
 
 async def revise(tx: Tx, resource: Resource, request: VolumeUpdate) -> VolumeSpec:
