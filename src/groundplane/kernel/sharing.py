@@ -78,7 +78,7 @@ class Sharing:
         All of one `party`, who may want to hold the same rows, join the same: two transactions of which each holds some of them
         would wait for each other. Raises BeginAloneError when it is to be begun again as one of its own.
         """
-        if self._is_avoided(party):
+        if self.avoids(party):
             raise BeginAloneError
         lane = self._lane(party)
         lane.parties[party] += 1
@@ -95,7 +95,8 @@ class Sharing:
         """Share nothing with this party for a moment: it was refused something, and the next time may take others along."""
         self._avoided[party] = monotonic() + AVOIDED_SECONDS
 
-    def _is_avoided(self, party: UUID | None) -> bool:
+    def avoids(self, party: UUID | None) -> bool:
+        """Tell whether nobody shares with this party now."""
         if self._avoided.get(party, 0.0) > monotonic():
             return True
         self._avoided.pop(party, None)

@@ -157,3 +157,13 @@ async def test_why_tells_nothing_of_those_who_shared(api: Api) -> None:
             told = str(await mine.get(f"{path}/why"))
             assert answer.json()["job"]["id"] in told
             assert not [other for other in answers if other is not answer and other.json()["job"]["id"] in told]
+
+
+async def test_only_who_is_let_in_can_keep_a_project_from_sharing(api: Api) -> None:
+    mine, _ = await furnished(api)
+    sharing, project_id = api.services.sharing, mine.cloud.project_id
+    for stranger in (await api.as_("viewer", mine.cloud.organization_id), await api.as_(None)):
+        assert (await post(replace(stranger, cloud=mine.cloud), "it")).status_code in {403, 404}
+        assert not sharing.avoids(project_id)
+    assert (await post(mine, "it", nics=[{"network": "nowhere"}])).status_code == 422
+    assert sharing.avoids(project_id)

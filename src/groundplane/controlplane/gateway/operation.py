@@ -89,7 +89,8 @@ class Operation:
 
         A key that came before is answered as it was then; a dry run is rolled back and answers what would have been done.
         `fingerprint` is the body, or a digest of it. A transaction that met others on its way is begun again, and so is one
-        that was refused in haste, to be told why.
+        that was refused in haste, to be told why. `shared`: along with others, as far as that goes; for work that only adds
+        rows and claims.
         """
         key = IdempotencyKey.of(self.request, self.actor.id, fingerprint)
         again, haste, began_alone = ATTEMPTS - 1, True, False
@@ -101,7 +102,7 @@ class Operation:
             except UntoldRefusalError:
                 haste = shared = False
             except GroundplaneError:
-                if shared or began_alone:
+                if self.authorized and (shared or began_alone):  # nobody else can keep a project from sharing
                     self.services.sharing.avoid(self.project_id)
                 raise
             except CollisionError:
