@@ -5,12 +5,12 @@ Nothing happens by itself here. Tasks gather in `tasks` until they are carried o
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -41,7 +41,7 @@ from groundplane.dataplane.providers.simulated import (
     SimulatedNetwork,
     SimulatedStorage,
 )
-from groundplane.kernel.database import CollisionError, Database, Row
+from groundplane.kernel.database import CollisionError, Database, Row, Tx
 from groundplane.kernel.ids import new_id
 from groundplane.kernel.settings import Settings
 from groundplane.processes.catalog import KINDS, build_platform
@@ -76,6 +76,9 @@ class Bytes:
     async def secret(self, secret_id: UUID) -> bytes:
         """See Channel."""
         return USER_DATA
+
+
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -145,42 +148,30 @@ class Cloud:
         project: bool = True,
         organization: bool = True,
     ) -> Outcome:
-        """Admit a create request; its job has not begun to do anything in an engine.
-
-        As the api does, begin again when others were in the way.
-        """
-        for attempt in range(ATTEMPTS):
-            try:
-                async with self.database.transaction() as tx:
-                    return await self.manager.create(
-                        tx,
-                        kind,
-                        request,
-                        name=name,
-                        labels=labels or {},
-                        actor_id=None,
-                        organization_id=self.organization_id if organization and self.organization_id.int else None,
-                        project_id=self.project_id if project else None,
-                    )
-            except CollisionError:
-                if attempt + 1 == ATTEMPTS:
-                    raise
-        raise AssertionError
+        """Admit a create request; its job has not begun to do anything in an engine."""
+        where = {
+            "organization_id": self.organization_id if organization and self.organization_id.int else None,
+            "project_id": self.project_id if project else None,
+        }
+        return await self._admitted(
+            lambda tx: self.manager.create(tx, kind, request, name=name, labels=labels or {}, actor_id=None, **where)
+        )
 
     async def make_many(self, kind: Kind, request: BaseModel, count: int, *, name: str = "it") -> BulkOutcome:
         """Admit a request for many."""
+        where = {"organization_id": self.organization_id, "project_id": self.project_id}
+        return await self._admitted(
+            lambda tx: self.manager.create_many(tx, kind, request, name=name, count=count, labels={}, actor_id=None, **where)
+        )
+
+    async def _admitted(self, admit: Callable[[Tx], Awaitable[Made]]) -> Made:
+        """In a transaction that is begun again when others were in the way, as the api does."""
+        for _ in range(ATTEMPTS - 1):
+            with suppress(*CollisionError):
+                async with self.database.transaction() as tx:
+                    return await admit(tx)
         async with self.database.transaction() as tx:
-            return await self.manager.create_many(
-                tx,
-                kind,
-                request,
-                name=name,
-                count=count,
-                labels={},
-                actor_id=None,
-                organization_id=self.organization_id,
-                project_id=self.project_id,
-            )
+            return await admit(tx)
 
     async def cancel(self, job_id: UUID) -> Job:
         """Have a job undone."""

@@ -1,27 +1,17 @@
 """Transactions: rows and statements that are written behind, what is done last, savepoints, and what follows a commit."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-import pytest_asyncio
-from tests.conftest import MakeDatabase
 from tests.statements import statements_of
 
 from groundplane.kernel.database import CheckViolationError, Database, Otherwise, Tx, UniqueViolationError, UntoldRefusalError
 from groundplane.kernel.ids import new_id
-
-TABLES = """
-    CREATE TABLE thing (id uuid PRIMARY KEY, name text NOT NULL CONSTRAINT thing_name UNIQUE, size int DEFAULT 7,
-                        tags jsonb NOT NULL DEFAULT '{}', CONSTRAINT small CHECK (size < 100));
-    CREATE TABLE note (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, thing_id uuid REFERENCES thing, text text);
-    CREATE TABLE tally (id uuid PRIMARY KEY, count int NOT NULL CONSTRAINT enough CHECK (count >= 0));
-    INSERT INTO tally VALUES ('00000000-0000-0000-0000-000000000001', 2);
-"""
 
 
 class TakenError(Exception):
@@ -30,16 +20,6 @@ class TakenError(Exception):
 
 class ScarceError(Exception):
     """There are no more."""
-
-
-@pytest_asyncio.fixture
-async def things(make_database: MakeDatabase) -> AsyncIterator[Database]:
-    """A database with three small tables."""
-    database = await Database.connect(await make_database())
-    async with database.transaction() as tx:
-        await tx.connection.execute(TABLES)
-    yield database
-    await database.close()
 
 
 @contextmanager
@@ -189,18 +169,18 @@ async def test_a_refusal_is_told_what_is_violated(things: Database) -> None:
 # Statements behind.
 
 
-_TAKE = """
+TAKE = """
     UPDATE tally SET count = count - (amounts ->> 'count')::int
     FROM unnest({keys}::uuid[], {amounts}::jsonb[]) AS claim (id, amounts)
     WHERE tally.id = claim.id AND count >= (amounts ->> 'count')::int
 """
-_NOTE = "INSERT INTO note (thing_id, text) SELECT * FROM unnest({0}::uuid[], {1}::text[])"
+NOTE = "INSERT INTO note (thing_id, text) SELECT * FROM unnest({0}::uuid[], {1}::text[])"
 THINGS, NOTHING = UUID(int=1), UUID(int=2)
 
 
 def take(tx: Tx, count: int, key: UUID = THINGS, otherwise: Otherwise | None = None) -> None:
     """Claim some of a tally."""
-    tx.claim(_TAKE, key, {"count": count}, otherwise=otherwise or _scarce)
+    tx.claim(TAKE, key, {"count": count}, otherwise=otherwise or _scarce)
 
 
 async def _scarce() -> Exception:
@@ -221,9 +201,9 @@ async def test_a_claim_goes_with_the_rows(things: Database) -> None:
 async def test_a_statement_behind_takes_all_its_rows_at_once_and_of_rows_with_a_key_the_last(things: Database) -> None:
     async with things.transaction() as tx:
         one, other = put(tx, "one"), put(tx, "other")
-        tx.behind(_NOTE, one, "old")
-        tx.behind(_NOTE, other, "of the other")
-        tx.behind(_NOTE, one, "new")
+        tx.behind(NOTE, one, "old")
+        tx.behind(NOTE, other, "of the other")
+        tx.behind(NOTE, one, "new")
         with sent(tx) as statements:
             await tx.flush()
         assert statements == {"WITH": 1}

@@ -196,3 +196,18 @@ async def test_a_cancelled_transaction_leaves_nothing_and_the_connection_is_good
                 assert await tx.value("SELECT count(*) FROM thing") == 0
     await database.close()
     assert not caplog.records
+
+
+@pytest.mark.parametrize("first", ["simple", "prepared", "unsent"])
+async def test_who_leaves_is_nobody_with_the_next_statement_that_is_sent(connection: Any, first: str) -> None:
+    session = Session(connection)
+    await session.execute("SET LOCAL ROLE pg_monitor")
+    assert await session.fetchval("SELECT current_user") == "pg_monitor"
+    session.leave()
+    if first == "simple":
+        await session.execute("SELECT 1")
+    elif first == "unsent":
+        with pytest.raises(asyncpg.DataError):
+            await session.fetch("SELECT $1::int", "no number")
+    assert await session.fetchval("SELECT current_user") != "pg_monitor"
+    await session.rollback()

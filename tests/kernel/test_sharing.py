@@ -1,13 +1,12 @@
 """Shared transactions: all are committed, or each begins again alone; nobody's refusal is another's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
-from tests.conftest import MakeDatabase
-from tests.kernel.test_database import TABLES, TakenError, names, put, take
+from tests.kernel.test_database import NOTE, TAKE, THINGS, TakenError, names, put, take
 
 from groundplane.kernel import sharing
 from groundplane.kernel.database import (
@@ -23,23 +22,11 @@ from groundplane.kernel.ids import new_id
 from groundplane.kernel.sharing import Sharing
 
 Work = Callable[[Tx], Awaitable[object]]
+PARTY = UUID(int=7)
 
 
 class RefusedError(Exception):
     """Somebody may not."""
-
-
-PARTY = UUID(int=7)
-
-
-@pytest_asyncio.fixture
-async def things(make_database: MakeDatabase) -> AsyncIterator[Database]:
-    """A database with three small tables."""
-    database = await Database.connect(await make_database())
-    async with database.transaction() as tx:
-        await tx.connection.execute(TABLES)
-    yield database
-    await database.close()
 
 
 def making(name: str, *, then: Work | None = None) -> Work:
@@ -181,13 +168,28 @@ async def test_claims_of_one_row_are_added_up(things: Database) -> None:
     assert kinds(await shared(where, making("d", then=claim))) == [UntoldRefusalError]
 
 
+async def test_members_know_which_row_another_wrote_behind_last(things: Database) -> None:
+    found: list[object] = []
+
+    async def note(tx: Tx) -> None:
+        found.append(tx.last_behind(NOTE, THINGS))
+        tx.behind(NOTE, THINGS, f"note {len(found)}")
+
+    async with things.transaction() as tx:
+        tx.insert("thing", {"id": THINGS, "name": "noted"})
+    await shared(Sharing(things), making("a", then=note), making("b", then=note))
+    assert found == [None, (THINGS, "note 1")]
+
+
 async def test_what_members_claim_they_know_of_each_other(things: Database) -> None:
     known: list[int] = []
 
     async def count(tx: Tx) -> None:
-        tx.together["count"] = tx.together.get("count", 0) + 1
-        known.append(tx.together["count"])
+        take(tx, 1)
+        known.append(tx.claimed(TAKE, THINGS)["count"])
 
+    async with things.transaction() as tx:
+        await tx.execute("UPDATE tally SET count = 3")
     where = Sharing(things)
     await shared(where, making("a", then=count), making("b", then=count))
     await shared(where, making("c", then=count))
@@ -219,7 +221,7 @@ async def test_a_row_of_another_organization_is_not_written_for_anybody(things: 
 
 
 async def test_who_is_cancelled_at_their_turn_takes_all_along_and_later_nobody(things: Database) -> None:
-    where, at_work, commit = Sharing(things), asyncio.Event(), send_pile
+    where, at_work = Sharing(things), asyncio.Event()
 
     async def dawdle(_tx: Tx) -> None:
         at_work.set()
@@ -230,10 +232,10 @@ async def test_who_is_cancelled_at_their_turn_takes_all_along_and_later_nobody(t
     slow.cancel()
     assert kinds(await good) == [BeginAloneError]
 
-    async def slowly(*values: object, **more: object) -> object:
+    async def slowly(*values: Any, **more: Any) -> object:
         at_work.set()
         await asyncio.sleep(0.1)
-        return await commit(*values, **more)  # type: ignore[arg-type]
+        return await send_pile(*values, **more)
 
     at_work.clear()
     with pytest.MonkeyPatch.context() as patch:

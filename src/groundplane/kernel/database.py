@@ -1,6 +1,7 @@
 """PostgreSQL through asyncpg: a pool, transactions, and what is to happen after a commit. SQL stands where it is used."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ class Pile:
 
     inserts: dict[str, list[Json]] = field(default_factory=dict)
     updates: dict[str, dict[UUID, Json]] = field(default_factory=dict)
-    statements: dict[str, dict[tuple[object, ...], tuple[object, ...]]] = field(default_factory=dict)
+    statements: dict[str, dict[tuple[Any, ...], tuple[Any, ...]]] = field(default_factory=dict)
     claims: dict[str, dict[UUID, Claim]] = field(default_factory=dict)
     refusals: dict[str, Callable[[asyncpg.IntegrityConstraintViolationError], Exception]] = field(default_factory=dict)
 
@@ -111,19 +112,24 @@ class Pile:
 
     def claim(self, sql: str, key: UUID, claim: Claim) -> None:
         """One more claim; of what is claimed already, so much more."""
-        of_sql = self.claims.setdefault(sql.strip(), {})
+        of_sql = self.claims.setdefault(sql, {})
         if (held := of_sql.get(key)) is not None:
             names = {**held.amounts, **claim.amounts}
             amounts = {name: held.amounts.get(name, 0) + claim.amounts.get(name, 0) for name in names}
             claim = Claim(amounts, claim.otherwise)
         of_sql[key] = claim
 
+    def in_order(self) -> list[tuple[str, dict[UUID, Claim]]]:
+        """All claims in the order in which everybody makes them: by the statements' texts, and by the keys."""
+        by_text = sorted(self.claims.items(), key=lambda item: item[0].lstrip())
+        return [(sql, dict(sorted(of_sql.items()))) for sql, of_sql in by_text]
+
     def each_claim(self) -> list[tuple[str, UUID, Claim]]:
-        """All claims in the order in which they are made, by everybody: by the statements' texts, and by the keys."""
-        return [(sql, key, of_sql[key]) for sql, of_sql in sorted(self.claims.items()) for key in sorted(of_sql)]
+        """As `in_order`, one by one."""
+        return [(sql, key, claim) for sql, of_sql in self.in_order() for key, claim in of_sql.items()]
 
     def add(self, other: "Pile") -> None:
-        """All of another one too. Neither changes what it did not make."""
+        """All of another one too."""
         for table, rows in other.inserts.items():
             self.inserts.setdefault(table, []).extend(rows)
         for sql, of_sql in other.statements.items():
@@ -156,9 +162,8 @@ class Tx:
     haste: bool = False
     within: UUID | None = None
     """The organization that this transaction was let into, and whose rows alone it sees."""
-    together: dict[Any, Any] = field(default_factory=dict)
-    """What all that share this transaction know of what they will have written."""
-    shared: bool = False
+    ahead: Pile | None = None
+    """What others have written behind who share this transaction, and joined it before; None if it is nobody else's."""
     _pile: Pile = field(default_factory=Pile)
     _fresh: dict[tuple[str, UUID], Json] = field(default_factory=dict)
 
@@ -237,7 +242,7 @@ class Tx:
 
     def alone(self) -> None:
         """What follows must know all that was written before it. Raises BeginAloneError if others write behind here too."""
-        if self.shared:
+        if self.ahead is not None:
             raise BeginAloneError
 
     async def over_many(self) -> None:
@@ -274,6 +279,22 @@ class Tx:
         not touch the row, the error that `otherwise` answers is raised.
         """
         self._pile.claim(sql, key, Claim(dict(amounts), otherwise))
+
+    def claimed(self, sql: str, key: UUID) -> Mapping[str, int]:
+        """What is claimed of a row here and not taken yet, by others who share this transaction too."""
+        claimed: Counter[str] = Counter()
+        for pile in self._piles():
+            if (claim := pile.claims.get(sql, {}).get(key)) is not None:
+                claimed.update(claim.amounts)
+        return claimed
+
+    def last_behind(self, sql: str, *key: object) -> tuple[Any, ...] | None:
+        """The row for a statement that was written behind last with this key, by others who share this transaction too."""
+        rows = [row for pile in self._piles() if (row := pile.statements.get(sql, {}).get(key)) is not None]
+        return rows[-1] if rows else None
+
+    def _piles(self) -> Sequence[Pile]:
+        return (self._pile,) if self.ahead is None else (self.ahead, self._pile)
 
     def pending(self, table: str, row_id: UUID) -> Json | None:
         """The new row with this `id` that is not written yet."""
@@ -313,9 +334,12 @@ class Tx:
     async def hand_over(self) -> Pile:
         """All that is left to be written, which others will write along with theirs.
 
-        Raises ForeignRowError for a row of another organization: who writes for several is under no row-level security.
+        Raises BeginAloneError if that changes rows that are there; ForeignRowError for a row of another organization: who
+        writes for several is under no row-level security.
         """
         await self._turn_to_last()
+        if self._pile.updates:
+            self.alone()
         if self.within is not None:
             for table, rows in self._pile.inserts.items():
                 if any(row.get("organization_id", self.within) != self.within for row in rows):
@@ -393,7 +417,7 @@ def _statement(pile: Pile, *, haste: bool) -> tuple[str, list[object]]:
         *parts, main = parts
     else:
         counts = []
-        for sql, claims in _sets(pile, together=haste):
+        for sql, claims in pile.in_order() if haste else [(sql, {key: claim}) for sql, key, claim in pile.each_claim()]:
             amounts = [claim.amounts for claim in claims.values()]
             places = dict(zip(("keys", "amounts"), _places([list(claims), amounts], values), strict=True))
             parts.append(f"{sql.format(**places)} RETURNING 1 AS taken_{len(parts)}")
@@ -402,13 +426,6 @@ def _statement(pile: Pile, *, haste: bool) -> tuple[str, list[object]]:
         main = f"SELECT {', '.join(counts)}"
     ahead = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(parts))
     return (f"WITH {ahead} {main}" if parts else main), values
-
-
-def _sets(pile: Pile, *, together: bool) -> Sequence[tuple[str, dict[UUID, Claim]]]:
-    """Claims that are made as one, each set in the order of its keys."""
-    if not together:
-        return [(sql, {key: claim}) for sql, key, claim in pile.each_claim()]
-    return [(sql, dict(sorted(of_sql.items()))) for sql, of_sql in sorted(pile.claims.items())]
 
 
 def _recordset(table: str, rows: Sequence[Json], values: list[object]) -> str:

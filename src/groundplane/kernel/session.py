@@ -115,8 +115,9 @@ class Session:
         if values:
             _, tag, _ = await self._send(sql, values, tagged=True)
             return str(tag.decode())
-        first, self._begun, self.changed = not self._begun, True, True
-        text: str = await self._connection.execute(f"BEGIN; {sql}" if first else sql)
+        before = "SET LOCAL ROLE NONE; " if self._leaves else "" if self._begun else "BEGIN; "
+        self._begun, self._leaves, self.changed = True, False, True
+        text: str = await self._connection.execute(before + sql)
         return text
 
     async def executemany(self, sql: str, values: Sequence[Sequence[object]]) -> None:
@@ -169,4 +170,6 @@ class Session:
         finally:
             if wire.before == self._start:  # nothing was sent: a value was not of its parameter's type
                 self._begun = False
+            elif wire.before:
+                self._leaves = True
             wire.before = wire.after = b""

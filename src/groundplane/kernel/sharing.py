@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -45,7 +44,6 @@ class _Shared:
     committed: asyncio.Future[None]
     held: AsyncExitStack
     pile: Pile = field(default_factory=Pile)
-    together: dict[Any, Any] = field(default_factory=dict)
     members: int = 0
     within: set[UUID | None] = field(default_factory=set)
 
@@ -125,13 +123,11 @@ class _Lane:
         """Take part; ends when all is committed."""
         async with self._in_turn():
             shared = await self._join()
-            tx = Tx(shared.session, self._database.now, haste=True, shared=True, together=shared.together)
+            tx = Tx(shared.session, self._database.now, haste=True, ahead=shared.pile)
             try:
                 with child_span("transaction"):
                     yield tx
                     pile = await tx.hand_over()
-                    if pile.updates:
-                        tx.alone()
             except BaseException as error:
                 if not shared.members or not isinstance(error, Exception) or _harmful(error, shared.session):
                     await self._end(shared, BeginAloneError())

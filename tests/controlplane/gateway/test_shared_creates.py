@@ -19,6 +19,7 @@ from groundplane.controlplane.resources.project import PROJECT, ProjectSpec
 
 AMPLE = {name: 1 << 20 for kind in KINDS_BY_NAME.values() for name in kind.dimensions}
 MANY = 12
+GROUPLESS: Json = {"security_groups": []}
 HOST = {"vcpus": 1000, "memory_mib": 1 << 20, "gib": 10_000}
 
 
@@ -42,7 +43,7 @@ async def furnished(api: Api) -> tuple[Api, Api]:
 
 def post(api: Api, name: str, kind: str = "vm", **spec: Any) -> Any:
     """A create, with a key of its own."""
-    body = {"name": name, "spec": SPECS[kind] | {"security_groups": []} | spec if kind == "port" else SPECS[kind] | spec}
+    body = {"name": name, "spec": SPECS[kind] | spec}
     headers = {**api.headers, "Idempotency-Key": str(uuid4())}
     return api.client.post(f"{api.project}/{KINDS_BY_NAME[kind].plural}", json=body, headers=headers)
 
@@ -124,11 +125,11 @@ async def test_one_key_that_comes_many_times_makes_one_machine(api: Api) -> None
 
 async def test_an_address_that_two_want_is_given_to_one(api: Api) -> None:
     mine, theirs = await furnished(api)
-    free = (await post(mine, "probe", "port")).json()["spec"]["address"]
+    free = (await post(mine, "probe", "port", **GROUPLESS)).json()["spec"]["address"]
     wanted = free.rsplit(".", 1)[0] + ".77"
-    asked = [post(mine, f"port-{number}", "port", address=wanted) for number in range(3)]
+    asked = [post(mine, f"port-{number}", "port", address=wanted, **GROUPLESS) for number in range(3)]
     answers: list[httpx.Response] = await asyncio.gather(
-        *asked, *(post(theirs, f"port-{number}", "port") for number in range(3))
+        *asked, *(post(theirs, f"port-{number}", "port", **GROUPLESS) for number in range(3))
     )
     assert answered(answers[:3]) == {(202, None): 1, (409, "address_taken"): 2}
     assert answered(answers[3:]) == {(202, None): 3}

@@ -2,12 +2,12 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from groundplane.kernel.database import CollidedError, Otherwise, Row, Tx
+from groundplane.kernel.database import CollidedError, Otherwise, Tx
 from groundplane.kernel.errors import ConflictError
 
 
@@ -87,7 +87,7 @@ async def place_machines(tx: Tx, resource_ids: Sequence[UUID], wish: Machine) ->
         shares, otherwise = await _choose_hosts(tx, count, wish), _just_taken
     for share, number in Counter(shares).items():
         amounts = {"vcpus": wish.vcpus * number, "memory_mib": wish.memory_mib * number}
-        _claim(tx, _HOST_SHARES, share.host_id, amounts, otherwise)
+        tx.claim(_HOST_SHARES, share.host_id, amounts, otherwise=otherwise)
     for resource_id, share in zip(resource_ids, shares, strict=True):
         row = {"host_id": share.host_id, "vcpus": wish.vcpus, "memory_mib": wish.memory_mib}
         tx.insert("placement", {"resource_id": resource_id, **row})
@@ -100,7 +100,7 @@ async def _choose_hosts(tx: Tx, count: int, wish: Machine) -> Sequence[HostShare
     rows = await tx.aside(
         f"""SELECT host_id, cluster_id, vcpus - vcpus_used AS vcpus, memory_mib - memory_used AS memory_mib,
                    {_VOLUMES if count > 1 else 1} AS volumes
-            {_ROOM} ORDER BY memory_mib - memory_used DESC, host_id LIMIT $6""",  # our own words
+            {_ROOM} ORDER BY memory_mib - memory_used DESC, host_id LIMIT $6""",
         wish.vcpus,
         wish.memory_mib,
         wish.host_id,
@@ -110,7 +110,8 @@ async def _choose_hosts(tx: Tx, count: int, wish: Machine) -> Sequence[HostShare
     )
     room = []
     for number, row in enumerate(rows):
-        memory, vcpus = _left(tx, row["host_id"], row, "memory_mib"), _left(tx, row["host_id"], row, "vcpus")
+        claimed = tx.claimed(_HOST_SHARES, row["host_id"])
+        memory, vcpus = (row[name] - claimed.get(name, 0) for name in ("memory_mib", "vcpus"))
         slots = min(vcpus // wish.vcpus, memory // wish.memory_mib)
         slots = min(slots, row["volumes"]) if wish.volume_gib else slots
         if slots > 0:
@@ -128,12 +129,6 @@ async def _choose_hosts(tx: Tx, count: int, wish: Machine) -> Sequence[HostShare
     return shares
 
 
-def _left(tx: Tx, place_id: UUID, row: Row, name: str) -> int:
-    """What a row says is free, without what those have claimed who share this transaction."""
-    claimed: Mapping[str, int] = tx.together.get(place_id, {})
-    return int(row[name]) - claimed.get(name, 0)
-
-
 async def _just_taken() -> Exception:
     """Between the look and the claim: who looks again finds another place, or is told in numbers that there is none."""
     return CollidedError("the room of a place that was chosen was just taken")
@@ -141,12 +136,6 @@ async def _just_taken() -> Exception:
 
 def _just_gone(_error: Exception) -> CollidedError:
     return CollidedError("a place that was chosen was just taken away")
-
-
-def _claim(tx: Tx, sql: str, place_id: UUID, amounts: Mapping[str, int], otherwise: Otherwise) -> None:
-    tx.claim(sql, place_id, amounts, otherwise=otherwise)
-    claimed: Counter[str] = tx.together.setdefault(place_id, Counter())
-    claimed.update(amounts)
 
 
 async def release_machines(tx: Tx, resource_ids: Sequence[UUID]) -> None:
@@ -178,7 +167,7 @@ async def place_volumes(tx: Tx, wishes: Sequence[tuple[UUID, UUID | None]], *, g
     shares = await _choose_pools(tx, [host_id for _, host_id in wishes], gib)
     for (resource_id, _), share in zip(wishes, shares, strict=True):
         tx.insert("pool_share", {"resource_id": resource_id, "pool_id": share.pool_id, "gib": gib})
-        _claim(tx, _POOL_SHARES, share.pool_id, {"gib": gib}, _just_taken)
+        tx.claim(_POOL_SHARES, share.pool_id, {"gib": gib}, otherwise=_just_taken)
     tx.refuse({"pool_share_pool_id_fkey": _just_gone})
     return shares
 
@@ -194,7 +183,7 @@ async def _choose_pools(tx: Tx, host_ids: Sequence[UUID | None], gib: int) -> Se
         LOOKED_AT if len(host_ids) == 1 else ALL,
     )
     pools = {row["pool_id"]: PoolShare(**{name: row[name] for name in PoolShare.__dataclass_fields__}) for row in rows}
-    free = {row["pool_id"]: _left(tx, row["pool_id"], row, "gib") for row in rows}
+    free = {row["pool_id"]: row["gib"] - tx.claimed(_POOL_SHARES, row["pool_id"]).get("gib", 0) for row in rows}
     shares = []
     for host_id in host_ids:
         fitting = [pool_id for pool_id, pool in pools.items() if host_id in {None, pool.host_id} and free[pool_id] >= gib]

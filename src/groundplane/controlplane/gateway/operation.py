@@ -93,22 +93,22 @@ class Operation:
         rows and claims.
         """
         key = IdempotencyKey.of(self.request, self.actor.id, fingerprint)
-        again, haste, began_alone = ATTEMPTS - 1, True, False
+        again, haste, share = ATTEMPTS - 1, True, shared
         while True:
             try:
-                return await (self._try(work) if self.dry_run else self._commit(work, key, haste=haste, shared=shared))
+                return await (self._try(work) if self.dry_run else self._commit(work, key, haste=haste, shared=share))
             except BeginAloneError:
-                shared, began_alone = False, True
+                share = False
             except UntoldRefusalError:
-                haste = shared = False
+                haste = share = False
             except GroundplaneError:
-                if self.authorized and (shared or began_alone):  # nobody else can keep a project from sharing
+                if shared and self.authorized:  # nobody else can keep a project from sharing
                     self.services.sharing.avoid(self.project_id)
                 raise
             except CollisionError:
                 if not again:
                     raise
-                shared = False
+                share = False
                 again -= 1
                 await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311  # spreads load, guards nothing
 

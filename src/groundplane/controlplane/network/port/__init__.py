@@ -250,8 +250,8 @@ async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4A
     """`count` free addresses, or none. They are handed out in a circle, so that a freed one rests for long."""
     first, hosts = subnet.span.network_address, subnet.span.num_addresses - 2
     found: list[int] = []
-    known = ("next_host", subnet.id)  # what shares our transaction has not written where its own search ended
-    start, width, unseen = tx.together.get(known, subnet.next_host), count + _LOOK_AHEAD, hosts
+    ended = tx.last_behind(_NEXT_HOST, subnet.id)  # where a search ended that is not written yet
+    start, width, unseen = ended[1] if ended else subnet.next_host, count + _LOOK_AHEAD, hosts
     while len(found) < count and unseen > 0:
         end = min(start + min(width, unseen) - 1, hosts)
         rows = await tx.aside(_FREE, subnet.id, start, end, first, subnet.gateway, count - len(found))
@@ -259,8 +259,7 @@ async def _free_addresses(tx: Tx, subnet: _Subnet, count: int) -> Sequence[IPv4A
         start, width, unseen = end % hosts + 1, width * _LOOK_AHEAD, unseen - (end - start + 1)
     if len(found) < count:
         return []
-    tx.together[known] = found[-1] % hosts + 1
-    tx.behind(_NEXT_HOST, subnet.id, tx.together[known])
+    tx.behind(_NEXT_HOST, subnet.id, found[-1] % hosts + 1)
     return [first + host for host in found]
 
 
