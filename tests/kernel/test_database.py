@@ -1,5 +1,6 @@
 """Transactions: rows and statements that are written behind, what is done last, savepoints, and what follows a commit."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,15 @@ import asyncpg
 import pytest
 from tests.statements import statements_of
 
-from groundplane.kernel.database import CheckViolationError, Database, Otherwise, Tx, UniqueViolationError, UntoldRefusalError
+from groundplane.kernel.database import (
+    CheckViolationError,
+    Database,
+    Otherwise,
+    RetryableDatabaseError,
+    Tx,
+    UniqueViolationError,
+    UntoldRefusalError,
+)
 from groundplane.kernel.ids import new_id
 
 
@@ -134,6 +143,19 @@ async def test_later_updates_of_a_row_are_added_to_earlier_ones(things: Database
 async def test_a_transaction_that_raises_leaves_nothing(things: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         await together(things, lambda tx: put(tx, "never"), fall)
+    assert await names(things) == []
+
+
+@pytest.mark.parametrize("noticed", [False, True])
+async def test_a_connection_that_is_lost_between_two_statements_can_be_repeated(things: Database, noticed: bool) -> None:
+    with pytest.raises(RetryableDatabaseError):
+        async with things.transaction() as tx:
+            pid = await tx.value("SELECT pg_backend_pid()")
+            async with things.transaction() as other:
+                await other.value("SELECT pg_terminate_backend($1, 5000)", pid)
+            if noticed:
+                await asyncio.sleep(0.1)
+            put(tx, "never")
     assert await names(things) == []
 
 

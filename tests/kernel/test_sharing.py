@@ -271,7 +271,8 @@ async def test_what_was_lost_with_the_connection_is_told_to_all(things: Database
         async with things.transaction() as tx:
             await tx.fetch(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                   WHERE query LIKE '%SELECT 1' AND state = 'idle in transaction' AND pid <> pg_backend_pid()"""
+                   WHERE query LIKE '%SELECT 1' AND state = 'idle in transaction'
+                     AND datname = current_database() AND pid <> pg_backend_pid()"""
             )
 
     where = Sharing(things)

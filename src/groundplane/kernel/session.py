@@ -150,6 +150,8 @@ class Session:
     ) -> Any:
         if self._ended:
             raise RuntimeError("the transaction has ended")
+        if self._connection.is_closed():
+            raise asyncpg.InterfaceError("The connection was lost between two statements.")
         statement = await self._connection._get_statement(sql, None)  # noqa: SLF001  # see the module
         wire = self._protocol.wire
         self.changed = self.changed or any(word in sql for word in _CHANGES)

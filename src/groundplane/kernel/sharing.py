@@ -31,7 +31,13 @@ MOST = 16
 AVOIDED_SECONDS = 1.0
 """How long nobody shares with a party that was refused something."""
 
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,  # the server's last word, instead of an answer or behind it
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
 """The connection is gone."""
 _BROKEN = (asyncpg.PostgresError, *_LOST)
 

@@ -63,7 +63,7 @@ async def test_wrong_bytes_leave_no_file_and_the_right_ones_mend_it(storage: Lib
     library = Library()
     content = os.urandom(3 * MEBIBYTE)
     source = library.add(content)
-    library.content[source.image_id] = content[:-1] + b"?"
+    library.content[source.image_id] = content[:-1] + bytes([content[-1] ^ 1])
     with pytest.raises(ProviderError) as refused:
         await storage.ensure_image(Free(), library, image_spec(source), 1)
     assert (refused.value.fault.code, refused.value.fault.fault_class) == ("image_corrupt", "permanent")
