@@ -148,14 +148,20 @@ async def test_a_transaction_that_raises_leaves_nothing(things: Database) -> Non
 
 @pytest.mark.parametrize("noticed", [False, True])
 async def test_a_connection_that_is_lost_between_two_statements_can_be_repeated(things: Database, noticed: bool) -> None:
-    with pytest.raises(RetryableDatabaseError):
+    async def lose(tx: Tx) -> None:
+        pid = await tx.value("SELECT pg_backend_pid()")
+        async with things.transaction() as other:
+            await other.value("SELECT pg_terminate_backend($1, 5000)", pid)
+        if noticed:
+            await asyncio.sleep(0.1)
+
+    async def work() -> None:
         async with things.transaction() as tx:
-            pid = await tx.value("SELECT pg_backend_pid()")
-            async with things.transaction() as other:
-                await other.value("SELECT pg_terminate_backend($1, 5000)", pid)
-            if noticed:
-                await asyncio.sleep(0.1)
+            await lose(tx)
             put(tx, "never")
+
+    with pytest.raises(RetryableDatabaseError):
+        await work()
     assert await names(things) == []
 
 

@@ -204,6 +204,29 @@ async def test_who_changes_rows_begins_alone(things: Database) -> None:
     assert kinds(outcomes) == [None, BeginAloneError, None]
 
 
+async def test_who_has_left_holds_nothing_any_more(things: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slowly(*values: Any, **more: Any) -> object:
+        await asyncio.sleep(0.2)
+        return await send_pile(*values, **more)
+
+    async def hold(tx: Tx) -> None:
+        assert await tx.value("SELECT pg_try_advisory_xact_lock(1)")
+
+    async def hold_and_leave(tx: Tx) -> None:
+        await hold(tx)
+        tx.alone()
+
+    async def leave_and_come_back(where: Sharing) -> None:
+        assert kinds(await shared(where, hold_and_leave)) == [BeginAloneError]
+        async with things.transaction() as tx:
+            await hold(tx)
+
+    monkeypatch.setattr(sharing, "send_pile", slowly)
+    where = Sharing(things)
+    outcomes, _ = await asyncio.gather(shared(where, making("a"), making("c")), leave_and_come_back(where))
+    assert kinds(outcomes) == [None, None]
+
+
 async def test_a_row_of_another_organization_is_not_written_for_anybody(things: Database) -> None:
     async with things.transaction() as tx:
         await tx.execute("ALTER TABLE thing ADD organization_id uuid")

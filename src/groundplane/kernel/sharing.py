@@ -126,22 +126,33 @@ class _Lane:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
-        """Take part; ends when all is committed."""
-        async with self._in_turn():
-            shared = await self._join()
-            tx = Tx(shared.session, self._database.now, haste=True, ahead=shared.pile)
-            try:
-                with child_span("transaction"):
+        """Take part; ends when all is committed. Who left ends then too: until then it holds what it has locked."""
+        shared = None
+        try:
+            async with self._in_turn():
+                shared = await self._join()
+                async with self._taking_part(shared) as tx:
                     yield tx
-                    pile = await tx.hand_over()
-            except BaseException as error:
-                if not shared.members or not isinstance(error, Exception) or _harmful(error, shared.session):
-                    await self._end(shared, BeginAloneError())
-                if isinstance(error, asyncpg.LockNotAvailableError):
-                    raise BeginAloneError from error
-                raise
-            shared.add(pile, tx.within)
+        except Exception:
+            if shared is not None:
+                await asyncio.wait([shared.committed])
+            raise
         await asyncio.shield(shared.committed)
+
+    @asynccontextmanager
+    async def _taking_part(self, shared: _Shared) -> AsyncIterator[Tx]:
+        tx = Tx(shared.session, self._database.now, haste=True, ahead=shared.pile)
+        try:
+            with child_span("transaction"):
+                yield tx
+                pile = await tx.hand_over()
+        except BaseException as error:
+            if not shared.members or not isinstance(error, Exception) or _harmful(error, shared.session):
+                await self._end(shared, BeginAloneError())
+            if isinstance(error, asyncpg.LockNotAvailableError):
+                raise BeginAloneError from error
+            raise
+        shared.add(pile, tx.within)
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:
