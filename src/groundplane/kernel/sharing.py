@@ -1,8 +1,9 @@
 """Transactions that several share: a request that comes while others are under way joins them, and all are committed at once.
 
 What a statement costs to begin and a transaction to commit is then paid once for all of them. The members take turns: each asks
-what it has to ask, writes all the rest behind, and waits. Who finds nobody behind them writes everything, in one statement, and
-commits. So who is alone waits for nobody, and how many share a transaction follows from how many come.
+what it has to ask, writes all the rest behind, and waits. When nobody is left who would take a turn, or no more than had theirs,
+everything is written, in one statement, and committed; meanwhile the others take their turns in the next. So who is alone waits
+for nobody, and how many share a transaction follows from how many come.
 
 A member that raises leaves, and the others go on. But if it may have changed something, or if the commit is refused, nothing is
 committed for anybody: each begins again alone, and learns there what is wrong with it.
@@ -22,11 +23,13 @@ from groundplane.kernel.database import BeginAloneError, Database, Pile, Tx, sen
 from groundplane.kernel.session import Session
 from groundplane.kernel.telemetry import child_span
 
-LANES = 4
-"""How many transactions are shared at once, at most."""
-QUEUE = 4
+LANES = 3
+"""How many transactions are joined at once, at most."""
+QUEUE = 12
 """So many may be before somebody who joins, while another transaction could be begun."""
-MOST = 16
+FEW = 3
+"""While somebody waits for their turn, no fewer than these are committed: a statement costs to begin what a few rows cost."""
+MOST = 32
 """How many share a transaction at most."""
 AVOIDED_SECONDS = 1.0
 """How long nobody shares with a party that was refused something."""
@@ -51,6 +54,8 @@ class _Shared:
     held: AsyncExitStack
     pile: Pile = field(default_factory=Pile)
     members: int = 0
+    asking: bool = False
+    """Is somebody at their turn in it?"""
     within: set[UUID | None] = field(default_factory=set)
 
     def is_told(self, error: Exception) -> bool:
@@ -152,11 +157,13 @@ class _Lane:
             if isinstance(error, asyncpg.LockNotAvailableError):
                 raise BeginAloneError from error
             raise
+        finally:
+            shared.asking = False
         shared.add(pile, tx.within)
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:
-        """One at a time; when nobody is left who would join, what is shared is committed."""
+        """One at a time."""
         self.waiting += 1
         try:
             async with self._turn:
@@ -174,14 +181,15 @@ class _Lane:
             self._shared = _Shared(Session(connection, impatient=True), asyncio.get_running_loop().create_future(), held)
         self._shared.session.leave()
         self._shared.session.changed = False
+        self._shared.asking = True
         return self._shared
 
     def _commit_if_whole(self) -> None:
-        """Let the members' transaction be written, if the one before is, and nobody is left to join or no more are wanted."""
+        """Let the members' transaction be written, if the one before is, and no more would join than did, or are wanted."""
         shared = self._shared
-        if shared is None or not shared.members or self._writing is not None:
+        if shared is None or not shared.members or shared.asking or self._writing is not None:
             return
-        if not self.waiting or shared.members >= MOST:
+        if not self.waiting or shared.members >= min(MOST, max(FEW, self.waiting)):
             self._shared = None
             self._writing = asyncio.create_task(self._write(shared))
 

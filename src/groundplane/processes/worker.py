@@ -34,7 +34,7 @@ from groundplane.processes.telemetry import observed
 log = structlog.get_logger()
 
 BATCH = 200
-BEAT_SECONDS = 0.02
+BEAT_SECONDS = 0.04
 
 
 async def run(settings: Settings) -> None:

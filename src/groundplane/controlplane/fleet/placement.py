@@ -151,7 +151,6 @@ async def release_machines(tx: Tx, resource_ids: Sequence[UUID]) -> None:
     )
 
 
-_POOL_SHARE = "pool_capacity.pool_id, pool_capacity.host_id, pool_capacity.cluster_id, spec ->> 'engine_name' AS engine_name"
 _POOL_SHARES = """
     UPDATE pool_capacity SET gib_used = gib_used + (amounts ->> 'gib')::bigint
     FROM unnest({keys}::uuid[], {amounts}::jsonb[]) AS claim (pool_id, amounts)
@@ -174,9 +173,10 @@ async def place_volumes(tx: Tx, wishes: Sequence[tuple[UUID, UUID | None]], *, g
 
 async def _choose_pools(tx: Tx, host_ids: Sequence[UUID | None], gib: int) -> Sequence[PoolShare]:
     rows = await tx.aside(
-        f"""SELECT {_POOL_SHARE}, gib - gib_used AS gib FROM pool_capacity JOIN resource ON resource.id = pool_id
-            WHERE gib - gib_used >= $1 AND ($2 OR pool_capacity.host_id = ANY($3::uuid[]))
-            ORDER BY gib - gib_used DESC, pool_id LIMIT $4""",  # noqa: S608  # our own words
+        """SELECT pool_id, host_id, cluster_id, gib - gib_used AS gib,
+                  (SELECT spec ->> 'engine_name' FROM resource WHERE id = pool_id) AS engine_name
+           FROM pool_capacity WHERE gib - gib_used >= $1 AND ($2 OR host_id = ANY($3::uuid[]))
+           ORDER BY gib - gib_used DESC, pool_id LIMIT $4""",
         gib,
         None in host_ids,
         [host_id for host_id in host_ids if host_id is not None],

@@ -37,7 +37,7 @@ from groundplane.kernel.telemetry import Span, child_span, current_span, current
 log = structlog.get_logger()
 
 BATCH = 64
-BEAT_SECONDS = 0.01
+BEAT_SECONDS = 0.02
 GIVE_UP_SECONDS = 0.5
 ELSEWHERE_SECONDS = 1.0
 """After which a task that is not ours to do, or for which there is no room here, is offered again."""

@@ -9,7 +9,7 @@ from groundplane.contracts.tasks import report_subject
 from groundplane.dataplane.agent.identity import AgentIdentity
 from groundplane.kernel.bus import Bus
 
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.02
 """While one message follows another faster than this, those in between go as one."""
 BUNDLE_BYTES = 256 << 10
 
