@@ -256,12 +256,13 @@ OF_ACCOUNT = "role_binding.service_account_id = $1"
 def _standing_sql(table: str, mine: str) -> str:
     """A row for each binding that holds in the place or around it, or one without a binding; none: there is no such actor.
 
-    OFFSET 0 keeps the planner from reading all bindings of the organization: an actor has few, an organization many.
+    OFFSET 0 keeps the planner from reading all bindings of the organization, of which an actor has few, and all projects.
     """
     return f"""
         SELECT principal.disabled_at IS NOT NULL AS disabled, project.organization_id AS owner_id, held.*
         FROM {table} AS principal
-             LEFT JOIN resource AS project ON project.id = $3 AND project.kind = 'project' AND project.deleted_at IS NULL
+             LEFT JOIN (SELECT kind, organization_id, deleted_at FROM resource WHERE id = $3 OFFSET 0) AS project
+                  ON project.kind = 'project' AND project.deleted_at IS NULL
              LEFT JOIN (
                 SELECT role_binding.id AS binding_id, coalesce(role_binding.role, custom_role.name) AS role,
                        custom_role.permissions, role_binding.organization_id, role_binding.project_id, role_binding.group_id,
