@@ -1,9 +1,9 @@
 """Transactions that several share: a request that comes while others are under way joins them, and all are committed at once.
 
 What a statement costs to begin and a transaction to commit is then paid once for all of them. The members take turns: each asks
-what it has to ask, writes all the rest behind, and waits. When nobody is left who would take a turn, or no more than had theirs,
-everything is written, in one statement, and committed; meanwhile the others take their turns in the next. So who is alone waits
-for nobody, and how many share a transaction follows from how many come.
+what it has to ask, writes all the rest behind, and waits. When nobody is left who would take a turn, or no more than had
+theirs, everything is written, in one statement, and committed; meanwhile the others take their turns in the next. So who is
+alone waits for nobody, and how many share a transaction follows from how many come.
 
 A member that raises leaves, and the others go on. But if it may have changed something, or if the commit is refused, nothing is
 committed for anybody: each begins again alone, and learns there what is wrong with it.

@@ -1,4 +1,4 @@
-"""What is planned while a database is young is carried out when it has grown: no statement may then read all there is of a kind."""
+"""What is planned while a database is young is carried out when it has grown: no statement may read all of a kind then."""
 
 import json
 import re

@@ -137,7 +137,8 @@ async def void_keys(tx: Tx, *, lifetime_seconds: int) -> Mapping[UUID, Mapping[s
                   ceil(extract(epoch FROM least(revoked_at, agent.deleted_at)) + $1)::bigint AS until
            FROM resource AS cluster
                 LEFT JOIN (agent_credential JOIN resource AS agent ON agent.id = agent_id)
-                     ON agent.cluster_id = cluster.id AND least(revoked_at, agent.deleted_at) > now() - make_interval(secs => $1)
+                     ON agent.cluster_id = cluster.id
+                        AND least(revoked_at, agent.deleted_at) > now() - make_interval(secs => $1)
            WHERE cluster.kind = 'cluster' AND cluster.deleted_at IS NULL""",
         lifetime_seconds,
     )
