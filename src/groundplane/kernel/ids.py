@@ -4,12 +4,14 @@ Crockford's base 32 of the 128 bits, 26 characters, lower case: sorts as the UUI
 """
 
 import os
+import re
 import time
 from uuid import UUID
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUES = {char: value for value, char in enumerate(_ALPHABET)}
-_LENGTH = 26
+_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
+"""As `int` writes base 32."""
+_TEXT = re.compile(f"[{_ALPHABET}]{{26}}")
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _SHIFTS = tuple(range(110, -1, -10))
 
@@ -43,12 +45,7 @@ def format_id(prefix: str, value: UUID) -> str:
 def parse_id(prefix: str, text: str) -> UUID | None:
     """The UUID behind a public id; None when it is not one of this prefix."""
     head, _, tail = text.rpartition("_")
-    if head != prefix or len(tail) != _LENGTH:
+    if head != prefix or not _TEXT.fullmatch(tail):
         return None
-    number = 0
-    for char in tail:
-        value = _VALUES.get(char)
-        if value is None:
-            return None
-        number = number << 5 | value
+    number = int(tail.translate(_DIGITS), 32)
     return UUID(int=number) if number < 1 << 128 else None

@@ -70,7 +70,7 @@ class IdempotencyKey:
         if not _KEY.fullmatch(key):
             raise InvalidIdempotencyKeyError
         path = request.scope["path"]
-        digest = hashlib.sha256(str(request.url.query).encode() + b"\0")
+        digest = hashlib.sha256(request.scope["query_string"] + b"\0")
         digest.update(body.encode() if isinstance(body, str) else body)
         return cls(principal_id, f"{request.method} {path}", key, digest.hexdigest())
 
