@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 from bench import crowd
+from tests.plans import Plan, nodes
 
 from groundplane.controlplane import audit
 from groundplane.controlplane.compute.vm import VM
@@ -32,8 +33,6 @@ LIMIT = 51
 CROWD = 40_000
 """Half are machines, in a hundred projects, all with the labels env=prod and tier=web."""
 
-Plan = Mapping[str, Any]
-
 
 class Watched:
     """A connection that has each query explained while it is carried out."""
@@ -53,13 +52,6 @@ class Watched:
         self.plans.append(json.loads(explained)[0]["Plan"])
         rows: Sequence[Any] = await self.connection.fetch(sql, *values)
         return rows
-
-
-def nodes(plan: Plan) -> Iterator[Plan]:
-    """All of a plan."""
-    yield plan
-    for each in plan.get("Plans", ()):
-        yield from nodes(each)
 
 
 def rows_read(plan: Plan) -> int:

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pytest
 from tests.controlplane.cloud import KINDS_BY_NAME
 from tests.controlplane.gateway.conftest import Api
 from tests.controlplane.gateway.mutations import SPECS
 from tests.controlplane.kinds.scenarios import PREPARATIONS
+from tests.plans import Plan, nodes
 from tests.statements import all_statements
+
+from groundplane.kernel.database import Database
 
 GROWING = {
     *("resource", "link", "label", "placement", "address", "job", "job_event", "change_claim", "revision", "usage_span"),
@@ -21,23 +22,10 @@ VAGUE = {"kind", "deleted_at", "status", "wanted", "organization_id"}
 FEW = "kind = 'cluster'"
 """Of these there are few."""
 PLANNED = """
-    CREATE FUNCTION pg_temp.planned(statement text) RETURNS text LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION pg_temp.planned(statement text) RETURNS text LANGUAGE plpgsql AS $$
         DECLARE plan text;
         BEGIN EXECUTE 'EXPLAIN (GENERIC_PLAN, FORMAT JSON) ' || statement INTO plan; RETURN plan; END $$
 """
-UNSEEN = """
-    SELECT pg_clear_relation_stats('public', tablename) FROM pg_tables WHERE schemaname = 'public';
-    SELECT pg_clear_attribute_stats('public', tablename, attname, false) FROM pg_stats WHERE schemaname = 'public'
-"""
-"""As tables are until autovacuum has been there, whatever it did in a test before."""
-Plan = Mapping[str, Any]
-
-
-def nodes(plan: Plan) -> Iterator[Plan]:
-    """All of a plan."""
-    yield plan
-    for each in plan.get("Plans", ()):
-        yield from nodes(each)
 
 
 def is_vague(node: Plan) -> bool:
@@ -64,14 +52,14 @@ async def life(api: Api, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(SPECS) & set(PREPARATIONS)))
 async def test_a_plan_that_was_made_of_a_few_rows_looks_for_few_among_many(
-    api: Api, kind: str, monkeypatch: pytest.MonkeyPatch
+    api: Api, database: Database, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Planned in a database of this module's own: what other tests left in one that was lent shows in its plans."""
     await PREPARATIONS[kind](api.cloud)
     with all_statements(monkeypatch) as said:
         await life(api, kind)
     found: dict[str, list[str]] = {}
-    async with api.cloud.database.transaction() as tx:
-        await tx.connection.execute(UNSEEN)
+    async with database.transaction() as tx:
         await tx.connection.execute(PLANNED)
         for statement in dict.fromkeys(said):
             if re.match(r"[\s(]*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", statement):
