@@ -51,15 +51,19 @@ class UntoldRefusalError(Exception):
 
 CollisionError = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, CollidedError)
 """Others were in the way of a transaction: the same one, begun again, may go through."""
-RetryableDatabaseError = (
-    *CollisionError,
-    asyncpg.LockNotAvailableError,
+LostConnectionError = (
     asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,  # the server's last word, instead of an answer or behind it
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server hung up between two commands
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
     OSError,
+)
+"""The connection is gone; nobody knows what was committed."""
+RetryableDatabaseError = (
+    *CollisionError,
+    *LostConnectionError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.CannotConnectNowError,
 )
 """What a caller that can repeat its whole transaction repeats it after."""
 

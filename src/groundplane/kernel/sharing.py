@@ -19,7 +19,7 @@ from uuid import UUID
 
 import asyncpg
 
-from groundplane.kernel.database import BeginAloneError, Database, Pile, Tx, send_pile
+from groundplane.kernel.database import BeginAloneError, Database, LostConnectionError, Pile, Tx, send_pile
 from groundplane.kernel.session import Session
 from groundplane.kernel.telemetry import child_span
 
@@ -34,15 +34,7 @@ MOST = 32
 AVOIDED_SECONDS = 1.0
 """How long nobody shares with a party that was refused something."""
 
-_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,  # the server's last word, instead of an answer or behind it
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-)
-"""The connection is gone."""
-_BROKEN = (asyncpg.PostgresError, *_LOST)
+_BROKEN = (asyncpg.PostgresError, *LostConnectionError)
 
 
 @dataclass
@@ -60,7 +52,8 @@ class _Shared:
 
     def is_told(self, error: Exception) -> bool:
         """Is the error the only member's own, or of a connection that was lost, after which nobody knows what was committed?"""
-        return isinstance(error, _LOST) or (self.members == 1 and not isinstance(error, asyncpg.LockNotAvailableError))
+        own = self.members == 1 and not isinstance(error, asyncpg.LockNotAvailableError)
+        return own or isinstance(error, LostConnectionError)
 
     def add(self, pile: Pile, within: UUID | None) -> None:
         """One more member has asked all that it had to ask."""
@@ -147,6 +140,7 @@ class _Lane:
     @asynccontextmanager
     async def _taking_part(self, shared: _Shared) -> AsyncIterator[Tx]:
         tx = Tx(shared.session, self._database.now, haste=True, ahead=shared.pile)
+        shared.asking = True
         try:
             with child_span("transaction"):
                 yield tx
@@ -181,7 +175,6 @@ class _Lane:
             self._shared = _Shared(Session(connection, impatient=True), asyncio.get_running_loop().create_future(), held)
         self._shared.session.leave()
         self._shared.session.changed = False
-        self._shared.asking = True
         return self._shared
 
     def _commit_if_whole(self) -> None:
@@ -218,7 +211,7 @@ class _Lane:
                 shared.committed.set_result(None)
                 return
             try:
-                with suppress(*_LOST):
+                with suppress(*LostConnectionError):
                     await shared.session.rollback()  # first: who begins again finds nothing held
             finally:
                 shared.committed.set_exception(error)

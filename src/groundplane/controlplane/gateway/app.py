@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, params
-from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 
@@ -38,8 +37,9 @@ LOGINS = (f"{COMMON_PATH}/auth/", f"{COMMON_PATH}/invitations/join", AGENT_PATH 
 _REFERENCE = "#/components/schemas/{model}"
 
 
-_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+_TELEMETRY = {"tracing": False, "metrics": False, "logs": False}
 """Ours is made in `Frame`: FastAPI's own asks with each request whether somebody has set it up."""
+_EVERYWHERE: dict[str, Any] = {"docs_url": None, "redoc_url": None, "redirect_slashes": False, "telemetry": _TELEMETRY}
 
 
 def build_app(
@@ -51,9 +51,7 @@ def build_app(
     agent: Sequence[APIRouter],
 ) -> FastAPI:
     """The root application. Each list of routers goes into one application, and only there."""
-    root = FastAPI(
-        title="Groundplane", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, telemetry=_NO_TELEMETRY
-    )
+    root = FastAPI(title="Groundplane", openapi_url=None, **_EVERYWHERE)
     add_problem_handlers(root)
     limits = RateLimits(services.settings)
     root.state.limits = limits
@@ -120,8 +118,7 @@ def _public_app(api: PublicApi, routers: Sequence[APIRouter], services: Services
     """One public application, with its own OpenAPI document and reference."""
     app = _Documented(
         title=api.title, description=api.description, version="1", servers=[{"url": api.path}], root_path_in_servers=False,
-        docs_url=None, redoc_url=None, openapi_url="/openapi.json", redirect_slashes=False, responses=_PROBLEMS,
-        telemetry=_NO_TELEMETRY,
+        openapi_url="/openapi.json", responses=_PROBLEMS, **_EVERYWHERE,
     )  # fmt: skip
     add_docs(app)
     app.add_middleware(PrincipalLimits, limits=limits)
@@ -130,14 +127,7 @@ def _public_app(api: PublicApi, routers: Sequence[APIRouter], services: Services
 
 
 def _agents_app(routers: Sequence[APIRouter], services: Services) -> FastAPI:
-    app = FastAPI(
-        title="Groundplane agents",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-        telemetry=_NO_TELEMETRY,
-    )
+    app = FastAPI(title="Groundplane agents", openapi_url=None, **_EVERYWHERE)
     return _finish(app, routers, services, audience="agent", open_paths=(ENROL_PATH, RENEW_PATH))
 
 
