@@ -11,7 +11,8 @@ import pytest_asyncio
 from tests.conftest import MakeDatabase
 
 from groundplane.kernel.database import Database
-from groundplane.kernel.session import Session, prepare
+from groundplane.kernel.ids import new_id
+from groundplane.kernel.session import TENANT_ROLE, Session, prepare
 
 TABLES = """
     CREATE TABLE thing (id int PRIMARY KEY);
@@ -211,3 +212,41 @@ async def test_who_leaves_is_nobody_with_the_next_statement_that_is_sent(connect
             await session.fetch("SELECT $1::int", "no number")
     assert await session.fetchval("SELECT current_user") != "pg_monitor"
     await session.rollback()
+
+
+WHERE = "SELECT current_user::text || ' ' || current_setting('groundplane.organization', true)"
+
+
+@pytest_asyncio.fixture
+async def for_tenants(connection: Any) -> None:
+    """Their role, which belongs to the whole server, and what it may write."""
+    await connection.execute(
+        f"""DO $$ BEGIN CREATE ROLE {TENANT_ROLE}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+            GRANT ALL ON thing TO {TENANT_ROLE}"""
+    )
+
+
+@pytest.mark.parametrize("first", ["begun", "new", "simple", "many", "unsent"])
+@pytest.mark.usefixtures("for_tenants")
+async def test_who_enters_is_in_that_organization_with_the_next_statement_that_is_sent(connection: Any, first: str) -> None:
+    await connection.fetchval(WHERE)  # prepares it
+    session, one, other = Session(connection), new_id(), new_id()
+    session.enter(other)
+    if first != "new":
+        assert await session.fetchval(WHERE) == f"{TENANT_ROLE} {other}"
+    session.enter(one)
+    if first == "simple":
+        await session.execute("SELECT 1")
+    elif first == "many":
+        await session.executemany(PUT, [(1,)])
+        assert await connection.fetchval(WHERE) == f"{TENANT_ROLE} {one}"
+    elif first == "unsent":
+        with pytest.raises(asyncpg.DataError):
+            await session.fetch("SELECT $1::int", "no number")
+    sent = Sent(connection)
+    assert await session.fetchval(WHERE) == f"{TENANT_ROLE} {one}"
+    assert len(sent.messages) == 1
+    session.leave()
+    assert TENANT_ROLE not in await session.fetchval(WHERE)
+    await session.rollback()
+    assert TENANT_ROLE not in await connection.fetchval("SELECT current_user")

@@ -242,6 +242,25 @@ async def test_a_row_of_another_organization_is_not_written_for_anybody(things: 
     assert await names(things) == [str(mine)]
 
 
+async def test_what_is_common_to_all_is_asked_once_and_what_is_not_by_each(things: Database) -> None:
+    answers: list[Any] = []
+
+    async def ask(tx: Tx) -> None:
+        both = [await tx.common("SELECT clock_timestamp(), $1::text", name) for name in ("it", "else")]
+        answers.extend(rows[0][0] for rows in (*both, await tx.aside("SELECT clock_timestamp()")))
+
+    where = Sharing(things)
+    assert kinds(await shared(where, making("a", then=ask), making("b", then=ask))) == [None, None]
+    assert len(await transactions(things)) == 1
+    assert answers[:2] == answers[3:5]
+    assert len(set(answers)) == 4
+    await shared(where, making("c", then=ask))
+    async with things.transaction() as tx:
+        await ask(tx)
+        await ask(tx)
+    assert len(set(answers)) == 4 + 3 + 6
+
+
 async def test_who_is_cancelled_at_their_turn_takes_all_along_and_later_nobody(things: Database) -> None:
     where, at_work = Sharing(things), asyncio.Event()
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,10 @@ import structlog
 from pydantic_core import to_json
 
 from groundplane.kernel import session
-from groundplane.kernel.session import Session
+from groundplane.kernel.session import TENANT_ROLE, Session
 from groundplane.kernel.telemetry import child_span
 
 log = structlog.get_logger()
-
-TENANT_ROLE = "groundplane_tenant"
-"""Who a transaction is once it was let into an organization: a role that owns nothing, under row-level security."""
 
 CLOCK_SECONDS = 10.0
 """How long the database's clock is carried on by our own before it is read again."""
@@ -168,6 +165,8 @@ class Tx:
     """The organization that this transaction was let into, and whose rows alone it sees."""
     ahead: Pile | None = None
     """What others have written behind who share this transaction, and joined it before; None if it is nobody else's."""
+    asked: dict[tuple[str, tuple[Hashable, ...]], Sequence[Row]] | None = None
+    """What was answered to those who joined before and asked for what is common to all; None if it is nobody else's."""
     _pile: Pile = field(default_factory=Pile)
     _fresh: dict[tuple[str, UUID], Json] = field(default_factory=dict)
 
@@ -206,6 +205,14 @@ class Tx:
         """All rows of a statement to which nothing that is written behind matters, and which therefore does not send it."""
         rows: Sequence[Row] = await self.connection.fetch(sql, *values)
         return rows
+
+    async def common(self, sql: str, *values: Hashable) -> Sequence[Row]:
+        """As `aside`, of what is nobody's own and looks alike to all: those who share the transaction ask it once."""
+        if self.asked is None:
+            return await self.aside(sql, *values)
+        if (sql, values) not in self.asked:
+            self.asked[sql, values] = await self.aside(sql, *values)
+        return self.asked[sql, values]
 
     async def one(self, sql: str, *values: object) -> Row:
         """The first row; LookupError when there is none."""
@@ -504,6 +511,12 @@ class Database:
         async with self._pool.acquire() as connection:
             await self._read_clock(connection)
             yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Tx]:
+        """For what reads only: each statement is a transaction of its own, and one message."""
+        async with self.connection() as connection:
+            yield Tx(connection, self.now)
 
     async def follow_up(self, tx: Tx) -> None:
         """Do what was to be done after the commit."""

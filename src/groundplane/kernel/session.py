@@ -8,18 +8,23 @@ file holds; `tests/kernel/test_session.py` says what is relied on.
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
 Row = asyncpg.Record
 
+TENANT_ROLE = "groundplane_tenant"
+"""Who a transaction is once it was let into an organization: a role that owns nothing, under row-level security."""
+
 _SYNC = b"S\x00\x00\x00\x04"
 """Ends what is sent for one statement: now PostgreSQL answers."""
 
 
-def _command(name: bytes) -> bytes:
-    """Carry out the prepared statement of this name, which takes nothing (Bind and Execute of the protocol)."""
-    bind = b"\x00" + name + b"\x00" + bytes(6)
+def _command(name: bytes, *texts: bytes) -> bytes:
+    """Carry out the prepared statement of this name, which takes these texts (Bind and Execute of the protocol)."""
+    values = b"".join(len(text).to_bytes(4, "big") + text for text in texts)
+    bind = b"\x00" + name + b"\x00" + bytes(2) + len(texts).to_bytes(2, "big") + values + bytes(2)
     execute = b"\x00" + bytes(4)
     return b"B" + (len(bind) + 4).to_bytes(4, "big") + bind + b"E" + (len(execute) + 4).to_bytes(4, "big") + execute
 
@@ -28,9 +33,12 @@ _PREPARED = {
     "gp_begin": "BEGIN",
     "gp_commit": "COMMIT",
     "gp_nobody": "SET LOCAL ROLE NONE",
+    "gp_tenant": f"""SELECT WHERE set_config('groundplane.organization', $1, true) IS NULL
+                               OR set_config('role', '{TENANT_ROLE}', true) IS NULL""",
     "gp_impatient": "SET LOCAL lock_timeout = '250ms'",
 }
-_BEGIN, _COMMIT, _NOBODY, _IMPATIENT = (_command(name.encode()) for name in _PREPARED)
+_BEGIN, _COMMIT, _NOBODY, _IMPATIENT = (_command(f"gp_{name}".encode()) for name in ("begin", "commit", "nobody", "impatient"))
+_AS_IT_IS = (b"", "")
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
 """A statement without these words changes nothing, and locks nothing."""
 
@@ -87,13 +95,20 @@ class Session:
         self._start = _BEGIN + _IMPATIENT if impatient else _BEGIN
         self._connection = connection
         self._protocol = connection._protocol  # noqa: SLF001  # see the module
-        self._begun = self._ended = self._leaves = False
+        self._begun = self._ended = False
+        self._first: tuple[bytes, str] = _AS_IT_IS
         self.changed = False
         """May a statement have changed or locked something since this was last set?"""
 
+    def enter(self, organization_id: UUID) -> None:
+        """With the next statement be let into an organization: from then on nobody else's rows are seen."""
+        name = str(organization_id)
+        text = f"SET LOCAL groundplane.organization = '{name}'; SET LOCAL ROLE {TENANT_ROLE}; "
+        self._first = (_command(b"gp_tenant", name.encode()), text)
+
     def leave(self) -> None:
         """With the next statement leave the organization that the transaction was let into."""
-        self._leaves = self._begun
+        self._first = (_NOBODY, "SET LOCAL ROLE NONE; ") if self._begun else _AS_IT_IS
 
     async def fetch(self, sql: str, *values: object) -> Sequence[Row]:
         """All rows."""
@@ -115,14 +130,15 @@ class Session:
         if values:
             _, tag, _ = await self._send(sql, values, tagged=True)
             return str(tag.decode())
-        before = "SET LOCAL ROLE NONE; " if self._leaves else "" if self._begun else "BEGIN; "
-        self._begun, self._leaves, self.changed = True, False, True
-        text: str = await self._connection.execute(before + sql)
+        _, before = self._first
+        begin = "" if self._begun else "BEGIN; "
+        self._begun, self._first, self.changed = True, _AS_IT_IS, True
+        text: str = await self._connection.execute(begin + before + sql)
         return text
 
     async def executemany(self, sql: str, values: Sequence[Sequence[object]]) -> None:
         """The same statement for each tuple of values."""
-        if not self._begun:
+        if not self._begun or self._first != _AS_IT_IS:
             await self.execute("")
         self.changed = True
         await self._connection.executemany(sql, values)
@@ -155,10 +171,9 @@ class Session:
         statement = await self._connection._get_statement(sql, None)  # noqa: SLF001  # see the module
         wire = self._protocol.wire
         self.changed = self.changed or any(word in sql for word in _CHANGES)
-        if not self._begun:
-            wire.before, self._begun = self._start, True
-        elif self._leaves:
-            wire.before, self._leaves = _NOBODY, False
+        begun, first = self._begun, self._first
+        wire.before = first[0] if begun else self._start + first[0]
+        self._begun, self._first = True, _AS_IT_IS
         if last:
             wire.after = _COMMIT
         try:
@@ -170,8 +185,6 @@ class Session:
             self._ended = not self._protocol.is_in_transaction()  # the commit itself may be what failed
             raise
         finally:
-            if wire.before == self._start:  # nothing was sent: a value was not of its parameter's type
-                self._begun = False
-            elif wire.before:
-                self._leaves = True
+            if wire.before:  # nothing was sent: a value was not of its parameter's type
+                self._begun, self._first = begun, first
             wire.before = wire.after = b""

@@ -11,15 +11,16 @@ committed for anybody: each begins again alone, and learns there what is wrong w
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from groundplane.kernel.database import BeginAloneError, Database, LostConnectionError, Pile, Tx, send_pile
+from groundplane.kernel.database import BeginAloneError, Database, LostConnectionError, Pile, Row, Tx, send_pile
 from groundplane.kernel.session import Session
 from groundplane.kernel.telemetry import child_span
 
@@ -45,6 +46,7 @@ class _Shared:
     committed: asyncio.Future[None]
     held: AsyncExitStack
     pile: Pile = field(default_factory=Pile)
+    asked: dict[Any, Sequence[Row]] = field(default_factory=dict)
     members: int = 0
     asking: bool = False
     """Is somebody at their turn in it?"""
@@ -74,18 +76,19 @@ class Sharing:
         self._avoided: dict[UUID | None, float] = {}
 
     @asynccontextmanager
-    async def transaction(self, party: UUID | None) -> AsyncIterator[Tx]:
+    async def transaction(self, party: UUID | None, *, within: UUID | None = None) -> AsyncIterator[Tx]:
         """As one of the database's own, in haste. Whoever opens it changes no rows that are there, but by claims.
 
-        All of one `party`, who may want to hold the same rows, join the same: two transactions of which each holds some of them
-        would wait for each other. Raises BeginAloneError when it is to be begun again as one of its own.
+        `within` is the organization whose rows alone are seen, None: all are. All of one `party`, who may want to hold the same
+        rows, join the same: two transactions of which each holds some of them would wait for each other. Raises
+        BeginAloneError when it is to be begun again as one of its own.
         """
         if self.avoids(party):
             raise BeginAloneError
         lane = self._lane(party)
         lane.parties[party] += 1
         try:
-            async with lane.transaction() as tx:
+            async with lane.transaction(within) as tx:
                 yield tx
         finally:
             lane.parties[party] -= 1
@@ -123,13 +126,13 @@ class _Lane:
         self._writing: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
+    async def transaction(self, within: UUID | None) -> AsyncIterator[Tx]:
         """Take part; ends when all is committed. Who left ends then too: until then it holds what it has locked."""
         shared = None
         try:
             async with self._in_turn():
                 shared = await self._join()
-                async with self._taking_part(shared) as tx:
+                async with self._taking_part(shared, within) as tx:
                     yield tx
         except Exception:
             if shared is not None:
@@ -138,8 +141,13 @@ class _Lane:
         await asyncio.shield(shared.committed)
 
     @asynccontextmanager
-    async def _taking_part(self, shared: _Shared) -> AsyncIterator[Tx]:
-        tx = Tx(shared.session, self._database.now, haste=True, ahead=shared.pile)
+    async def _taking_part(self, shared: _Shared, within: UUID | None) -> AsyncIterator[Tx]:
+        shared.session.changed = False
+        if within is None:
+            shared.session.leave()
+        else:
+            shared.session.enter(within)
+        tx = Tx(shared.session, self._database.now, haste=True, within=within, ahead=shared.pile, asked=shared.asked)
         shared.asking = True
         try:
             with child_span("transaction"):
@@ -173,8 +181,6 @@ class _Lane:
             held = AsyncExitStack()
             connection = await held.enter_async_context(self._database.connection())
             self._shared = _Shared(Session(connection, impatient=True), asyncio.get_running_loop().create_future(), held)
-        self._shared.session.leave()
-        self._shared.session.changed = False
         return self._shared
 
     def _commit_if_whole(self) -> None:

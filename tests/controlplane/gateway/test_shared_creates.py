@@ -2,20 +2,25 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 from tests.controlplane.cloud import KINDS_BY_NAME
 from tests.controlplane.gateway.conftest import Api, Json
 from tests.controlplane.gateway.mutations import SPECS
 from tests.controlplane.kinds.scenarios import PREPARATIONS
 from tests.controlplane.resources.test_claims import limit, recount
 
+from groundplane.controlplane.resources.kind import Wish
 from groundplane.controlplane.resources.organization import ORGANIZATION, OrganizationSpec
 from groundplane.controlplane.resources.project import PROJECT, ProjectSpec
+from groundplane.controlplane.resources.references import Sought, know
 
 AMPLE = {name: 1 << 20 for kind in KINDS_BY_NAME.values() for name in kind.dimensions}
 MANY = 12
@@ -121,6 +126,66 @@ async def test_one_key_that_comes_many_times_makes_one_machine(api: Api) -> None
     assert answered(answers[MANY:]) == {(202, None): 4}
     await api.cloud.run()
     assert [machine["id"] for machine in (await mine.get("/vms"))["items"]] == list(made)
+
+
+async def test_a_key_that_comes_again_while_its_first_request_is_written_is_answered_as_that_was(api: Api) -> None:
+    """It goes alone, and nothing is stored when it looks; what it then meets is its own name."""
+    mine, _ = await furnished(api)
+    headers, body = {**mine.headers, "Idempotency-Key": "the-same"}, {"name": "it", "spec": SPECS["vm"]}
+    ask = partial(mine.client.post, f"{mine.project}/vms", json=body, headers=headers)
+    async with api.services.database.transaction() as tx:
+        await tx.fetch("SELECT FROM quota_usage WHERE scope_id = $1 FOR UPDATE", mine.cloud.project_id)
+        first = asyncio.create_task(ask())
+        await waiting_for_a_lock(api, 1)
+        api.services.sharing.avoid(mine.cloud.project_id)
+        again = asyncio.create_task(ask())
+        await waiting_for_a_lock(api, 2)
+    assert (await first).status_code == 202, (await first).text
+    assert ((await again).status_code, (await again).json()) == (202, (await first).json())
+    assert (await again).headers["Idempotent-Replayed"] == "true"
+
+
+async def waiting_for_a_lock(api: Api, number: int) -> None:
+    """Until so many wait for others."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncio.timeout(10):
+        while await api.cloud.value(sql) < number:  # noqa: ASYNC110 - it is in another process
+            await asyncio.sleep(0.005)
+
+
+async def test_requests_that_come_together_are_decided_and_find_what_they_refer_to_together(api: Api) -> None:
+    mine, theirs = await furnished(api)
+    asked: list[int] = []
+    for part in (api.services.standings, api.services.references):
+        together = part._together
+        together._ask = counting(together._ask, asked)
+    answers = await asyncio.gather(*(post(each, f"vm-{number}") for number in range(6) for each in (mine, theirs)))
+    assert answered(list(answers)) == {(202, None): 12}
+    assert sum(asked) == 24
+    assert len(asked) <= 8
+    for each in (mine, theirs):
+        networks = {port["spec"]["network"] for port in (await each.get("/ports"))["items"]}
+        assert networks == {network["id"] for network in (await each.get("/networks"))["items"]}
+
+
+def counting(ask: Callable[[Sequence[Any]], Awaitable[Any]], asked: list[int]) -> Callable[[Sequence[Any]], Awaitable[Any]]:
+    """The same, which tells how many questions came at once."""
+
+    async def count(questions: Sequence[Any]) -> Any:
+        asked.append(len(questions))
+        return await ask(questions)
+
+    return count
+
+
+async def test_nothing_that_was_found_for_another_organization_is_taken(api: Api) -> None:
+    mine, theirs = await furnished(api)
+    sought = Sought(theirs.cloud.project_id, [Wish(KINDS_BY_NAME["network"], "lan", "network")])
+    found = await api.services.references.of(sought)
+    assert [each and each.resource.name for each in found] == ["lan"]
+    async with api.services.sharing.transaction(None, within=mine.cloud.organization_id) as tx:
+        with pytest.raises(LookupError):
+            know(tx, sought, found)
 
 
 async def test_an_address_that_two_want_is_given_to_one(api: Api) -> None:

@@ -13,8 +13,9 @@ from tests.controlplane.scenes import prepare
 from groundplane.controlplane.gateway.operation import Operation
 from groundplane.controlplane.resources.organization import ORGANIZATION, OrganizationSpec
 from groundplane.controlplane.resources.scopes import entering
-from groundplane.kernel.database import TENANT_ROLE, Tx
+from groundplane.kernel.database import Tx
 from groundplane.kernel.ids import new_id
+from groundplane.kernel.session import TENANT_ROLE
 
 PLATFORM = {
     "alembic_version": "the schema's own",

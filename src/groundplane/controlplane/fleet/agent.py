@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import references
 from groundplane.controlplane.resources.fields import Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 
@@ -20,7 +20,7 @@ class AgentSpec(Strict):
 
 async def admit(creation: Creation, draft: Draft, request: AgentSpec) -> AgentSpec:
     """Belongs to a cluster."""
-    cluster = await store.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
+    cluster = await references.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
     draft.cluster_id = cluster.id
     draft.links.append((cluster.id, "cluster"))
     return AgentSpec(cluster=CLUSTER.public_id(cluster.id))

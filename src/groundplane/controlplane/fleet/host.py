@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import references
 from groundplane.controlplane.resources.fields import Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
@@ -38,7 +38,7 @@ class HostUpdate(Strict):
 
 async def admit(creation: Creation, draft: Draft, request: HostSpec) -> HostSpec:
     """Belongs to a cluster; its capacity begins with nothing given away."""
-    cluster = await store.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
+    cluster = await references.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
     draft.cluster_id, draft.host_id = cluster.id, draft.id
     draft.links.append((cluster.id, "cluster"))
     capacity = {"open": request.open, "vcpus": request.vcpus, "memory_mib": request.memory_mib}

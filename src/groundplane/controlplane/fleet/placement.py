@@ -97,7 +97,7 @@ async def place_machines(tx: Tx, resource_ids: Sequence[UUID], wish: Machine) ->
 
 async def _choose_hosts(tx: Tx, count: int, wish: Machine) -> Sequence[HostShare]:
     """Filled from the emptiest on."""
-    rows = await tx.aside(
+    rows = await tx.common(
         f"""SELECT host_id, cluster_id, vcpus - vcpus_used AS vcpus, memory_mib - memory_used AS memory_mib,
                    {_VOLUMES if count > 1 else 1} AS volumes
             {_ROOM} ORDER BY memory_mib - memory_used DESC, host_id LIMIT $6""",
@@ -172,14 +172,14 @@ async def place_volumes(tx: Tx, wishes: Sequence[tuple[UUID, UUID | None]], *, g
 
 
 async def _choose_pools(tx: Tx, host_ids: Sequence[UUID | None], gib: int) -> Sequence[PoolShare]:
-    rows = await tx.aside(
+    rows = await tx.common(
         """SELECT pool_id, host_id, cluster_id, gib - gib_used AS gib,
                   (SELECT spec ->> 'engine_name' FROM resource WHERE id = pool_id) AS engine_name
            FROM pool_capacity WHERE gib - gib_used >= $1 AND ($2 OR host_id = ANY($3::uuid[]))
            ORDER BY gib - gib_used DESC, pool_id LIMIT $4""",
         gib,
         None in host_ids,
-        [host_id for host_id in host_ids if host_id is not None],
+        tuple(host_id for host_id in host_ids if host_id is not None),
         LOOKED_AT if len(host_ids) == 1 else ALL,
     )
     pools = {row["pool_id"]: PoolShare(**{name: row[name] for name in PoolShare.__dataclass_fields__}) for row in rows}

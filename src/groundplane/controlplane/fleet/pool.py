@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from groundplane.controlplane.fleet.host import HOST
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import references
 from groundplane.controlplane.resources.fields import Name, Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.problems import InUseError
@@ -26,7 +26,7 @@ class PoolSpec(Strict):
 
 async def admit(creation: Creation, draft: Draft, request: PoolSpec) -> PoolSpec:
     """Belongs to a host; its capacity begins with nothing given away."""
-    host = await store.refer(creation.tx, HOST, None, request.host, field="host")
+    host = await references.refer(creation.tx, HOST, None, request.host, field="host")
     draft.cluster_id, draft.host_id = host.cluster_id, host.id
     draft.links.append((host.id, "host"))
     place = {"host_id": host.id, "cluster_id": host.cluster_id}

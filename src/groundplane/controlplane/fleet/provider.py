@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from groundplane.controlplane.fleet.cluster import CLUSTER
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import references
 from groundplane.controlplane.resources.fields import Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 
@@ -22,7 +22,7 @@ class ProviderSpec(Strict):
 
 async def admit(creation: Creation, draft: Draft, request: ProviderSpec) -> ProviderSpec:
     """Belongs to a cluster."""
-    cluster = await store.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
+    cluster = await references.refer(creation.tx, CLUSTER, None, request.cluster, field="cluster")
     draft.cluster_id = cluster.id
     draft.links.append((cluster.id, "cluster"))
     return request.model_copy(update={"cluster": CLUSTER.public_id(cluster.id)})

@@ -307,7 +307,8 @@ class KindRoutes:
                 return self._reply(op, outcome, done=201)
 
             many = getattr(wish, "count", None) is not None
-            shared = self.kind.on_create is not None and not many  # what many do is done for many already
+            # What many do is done for many already.
+            shared = self.kind.refers(wish.spec) if self.kind.on_create is not None and not many else None
             permission, place = self.kind.permission("create"), path_scope(request).place
             async with attempt(self.services, request, permission=permission, **place) as op:
                 made = await op.commit(work, await request.body(), shared=shared)

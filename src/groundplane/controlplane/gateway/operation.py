@@ -5,7 +5,7 @@ Every route goes through here; no route opens a transaction or commits by itself
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +20,10 @@ from groundplane.controlplane.gateway import dryrun
 from groundplane.controlplane.gateway.auth import current_actor
 from groundplane.controlplane.gateway.idempotency import REPLAYED_HEADER, IdempotencyKey, StoredAnswer
 from groundplane.controlplane.gateway.services import Services
-from groundplane.controlplane.identity import Actor, authorize, require_enabled
+from groundplane.controlplane.identity import Actor, Place, authorize, authorize_by, require_enabled
 from groundplane.controlplane.resources import scopes
+from groundplane.controlplane.resources.kind import Wish
+from groundplane.controlplane.resources.references import Sought, know
 from groundplane.kernel.database import BeginAloneError, CollisionError, Question, Tx, UntoldRefusalError
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, UnauthenticatedError
 from groundplane.kernel.telemetry import belongs_to, current_trace
@@ -71,12 +73,9 @@ class Operation:
         return self._tx
 
     @asynccontextmanager
-    async def transaction(
-        self, along: Question | None = None, *, haste: bool = False, shared: bool = False
-    ) -> AsyncIterator[Tx]:
+    async def transaction(self, along: Question | None = None, *, haste: bool = False) -> AsyncIterator[Tx]:
         """Authorize, then run the block, all in one transaction. `along` is asked with the decision."""
-        database = self.services.database
-        async with self.services.sharing.transaction(self.project_id) if shared else database.transaction(haste=haste) as tx:
+        async with self.services.database.transaction(haste=haste) as tx:
             self._tx = tx
             try:
                 await self._authorize(tx, along)
@@ -84,45 +83,82 @@ class Operation:
             finally:
                 self._tx = None
 
-    async def commit(self, work: "Work", fingerprint: bytes | str, *, shared: bool = False) -> Response:
+    @asynccontextmanager
+    async def _shared_transaction(self, wishes: Sequence[Wish]) -> AsyncIterator[Tx]:
+        """Authorize, and look for what is referred to, along with others; then run the block in a transaction with others."""
+        await self._authorize_together()
+        sought = Sought(self.project_id, wishes)
+        found = await self.services.references.of(sought)
+        async with self.services.sharing.transaction(self.project_id, within=self.organization_id) as tx:
+            know(tx, sought, found)
+            self._tx = tx
+            try:
+                yield tx
+            finally:
+                self._tx = None
+
+    async def commit(self, work: "Work", fingerprint: bytes | str, *, shared: Sequence[Wish] | None = None) -> Response:
         """Do the work in a transaction, with its audit row and its answer under the request's idempotency key.
 
         A key that came before is answered as it was then; a dry run is rolled back and answers what would have been done.
         `fingerprint` is the body, or a digest of it. A transaction that met others on its way is begun again, and so is one
-        that was refused in haste, to be told why. `shared`: along with others, as far as that goes; for work that only adds
-        rows and claims.
+        that was refused in haste, to be told why. `shared`: along with others, as far as that goes, and what it refers to, to
+        be looked for before; for work that only adds rows and claims.
         """
         key = IdempotencyKey.of(self.request, self.actor.id, fingerprint)
-        again, haste, share = ATTEMPTS - 1, True, shared
+        shared = None if self.dry_run else shared
+        again, haste, wishes = ATTEMPTS - 1, True, shared
         while True:
             try:
-                return await (self._try(work) if self.dry_run else self._commit(work, key, haste=haste, shared=share))
+                return await self._attempt(work, key, haste=haste, wishes=wishes)
             except BeginAloneError:
-                share = False
+                wishes = None
             except UntoldRefusalError:
-                haste = share = False
+                haste, wishes = False, None
             except GroundplaneError:
-                if shared and self.authorized:  # nobody else can keep a project from sharing
+                if shared is not None and self.authorized:  # nobody else can keep a project from sharing
                     self.services.sharing.avoid(self.project_id)
+                    # What was just done with this very key, in a transaction that was shared, may be what is in the way.
+                    if key is not None and (stored := await _recall(self.services, self.actor, key)) is not None:
+                        return _replay(stored)
                 raise
             except CollisionError:
                 if not again:
                     raise
-                share = False
+                wishes = None
                 again -= 1
                 await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311  # spreads load, guards nothing
 
-    async def _commit(self, work: "Work", key: IdempotencyKey | None, *, haste: bool, shared: bool) -> Response:
+    async def _attempt(
+        self, work: "Work", key: IdempotencyKey | None, *, haste: bool, wishes: Sequence[Wish] | None
+    ) -> Response:
+        if self.dry_run:
+            return await self._try(work)
+        if wishes is None:
+            return await self._commit(work, key, haste=haste)
+        return await self._commit_shared(work, key, wishes)
+
+    async def _commit(self, work: "Work", key: IdempotencyKey | None, *, haste: bool) -> Response:
         question = key.question() if key else None
-        async with self.transaction(question, haste=haste, shared=shared) as tx:
+        async with self.transaction(question, haste=haste) as tx:
             stored = key.recall(question.answer or {}) if key and question else None
             if stored is not None:
+                self.services.sharing.avoid(self.project_id)  # repetitions would take along those who share with them
                 return _replay(stored)
-            reply = await work(self)
-            body = to_json(reply.body)
-            record(tx, self._entry("allowed", None))
-            if key is not None:
-                key.keep(tx, StoredAnswer(reply.status, reply.location, body.decode()))
+            return await self._work(tx, work, key)
+
+    async def _commit_shared(self, work: "Work", key: IdempotencyKey | None, wishes: Sequence[Wish]) -> Response:
+        """Without a look for the key before: if it came before something refuses, its constraint at the latest."""
+        async with self._shared_transaction(wishes) as tx:
+            return await self._work(tx, work, key)
+
+    async def _work(self, tx: Tx, work: "Work", key: IdempotencyKey | None) -> Response:
+        """The work, with what is kept of it."""
+        reply = await work(self)
+        body = to_json(reply.body)
+        record(tx, self._entry("allowed", None))
+        if key is not None:
+            key.keep(tx, StoredAnswer(reply.status, reply.location, body.decode()))
         return _response(body, reply.status, reply.location)
 
     async def _try(self, work: "Work") -> Response:
@@ -171,6 +207,15 @@ class Operation:
             belongs_to(self.organization_id, self.project_id)
         self.authorized = True
 
+    async def _authorize_together(self) -> None:
+        """As `_authorize` of a permission, in a question of its own that is asked for all who come at the same time."""
+        self.authorized = False
+        organization_id, self.project_id = self._place
+        standing = await self.services.standings.of(self.actor, Place(organization_id, self.project_id))
+        self.organization_id = authorize_by(standing, self.actor, self.permission or "")
+        belongs_to(self.organization_id, self.project_id)
+        self.authorized = True
+
     def _outcome(self, error: GroundplaneError) -> Outcome:
         denied = not self.authorized or isinstance(error, ForbiddenError | UnauthenticatedError)
         return "denied" if denied else "failed"
@@ -213,12 +258,17 @@ async def replay(services: Services, request: Request) -> Response | None:
     key = IdempotencyKey.of(request, actor.id, await request.body())
     if key is None:
         return None
+    stored = await _recall(services, actor, key)
+    return _replay(stored) if stored else None
+
+
+async def _recall(services: Services, actor: Actor, key: IdempotencyKey) -> StoredAnswer | None:
+    """What was answered to a key, in a transaction of its own. Raises as `IdempotencyKey.recall`, and InvalidTokenError."""
     question = key.question()
     async with services.database.transaction() as tx:
         await require_enabled(tx, actor)
         await tx.fetch_along(question, "SELECT 1 AS one")
-        stored = key.recall(question.answer or {})
-    return _replay(stored) if stored else None
+        return key.recall(question.answer or {})
 
 
 def _replay(stored: StoredAnswer) -> Response:

@@ -7,9 +7,10 @@ from groundplane.controlplane.fleet.accounts import BusKeys
 from groundplane.controlplane.gateway.blobs import BlobStore
 from groundplane.controlplane.gateway.changes import ChangeFeed
 from groundplane.controlplane.gateway.console import Answers
-from groundplane.controlplane.identity import ApiKeys, Revocations, Tokens
+from groundplane.controlplane.identity import ApiKeys, Revocations, Standings, Tokens
 from groundplane.controlplane.resources.kind import Kind
 from groundplane.controlplane.resources.manager import ResourceManager
+from groundplane.controlplane.resources.references import References
 from groundplane.kernel.bus import Bus
 from groundplane.kernel.database import Database
 from groundplane.kernel.secrets import SecretBox
@@ -38,10 +39,14 @@ class Services:
     api_keys: ApiKeys = field(default_factory=ApiKeys)
     changes: ChangeFeed = field(init=False)
     sharing: Sharing = field(init=False)
+    standings: Standings = field(init=False)
+    references: References = field(init=False)
 
     def __post_init__(self) -> None:
         """Put together what is made of the others."""
         object.__setattr__(self, "sharing", Sharing(self.database))
+        object.__setattr__(self, "standings", Standings(self.database))
+        object.__setattr__(self, "references", References(self.database))
         object.__setattr__(self, "changes", ChangeFeed(self.database, self.bus, self.kinds, self.revocations))
 
     @property

@@ -10,8 +10,9 @@ from groundplane.controlplane.identity.patterns import permit
 from groundplane.controlplane.identity.problems import InvalidTokenError
 from groundplane.controlplane.identity.roles import ROLES
 from groundplane.controlplane.resources.scopes import organization_of_project
-from groundplane.kernel.database import Question, Row, Tx
+from groundplane.kernel.database import Database, Question, Row, Tx
 from groundplane.kernel.errors import ForbiddenError, GroundplaneError, NotFoundError
+from groundplane.kernel.together import Together
 
 _GONE = "This user or service account is gone or disabled. Ask an administrator."
 
@@ -122,23 +123,24 @@ async def authorize(
         if along is not None:
             await tx.fetch_along(along, "SELECT 1 AS one")
         return organization_id or (await organization_of_project(tx, project_id) if project_id else None)
-    decision = await decide(tx, actor, permission, organization_id=organization_id, project_id=project_id, along=along)
-    if (problem := decision.problem) is not None:
-        raise problem
-    return decision.standing.organization_id
-
-
-async def decide(
-    tx: Tx,
-    actor: Actor,
-    permission: str,
-    *,
-    organization_id: UUID | None,
-    project_id: UUID | None,
-    along: Question | None = None,
-) -> Decision:
-    """Decide about a user or a service account, in one query; `along` is answered with it."""
     standing = await standing_of(tx, actor, organization_id=organization_id, project_id=project_id, along=along)
+    return authorize_by(standing, actor, permission)
+
+
+def authorize_by(standing: Standing, actor: Actor, permission: str) -> UUID | None:
+    """As `authorize`, by what the actor has there."""
+    if (problem := _decision(standing, actor, permission).problem) is not None:
+        raise problem
+    return standing.organization_id
+
+
+async def decide(tx: Tx, actor: Actor, permission: str, *, organization_id: UUID | None, project_id: UUID | None) -> Decision:
+    """Decide about a user or a service account, in one query."""
+    standing = await standing_of(tx, actor, organization_id=organization_id, project_id=project_id)
+    return _decision(standing, actor, permission)
+
+
+def _decision(standing: Standing, actor: Actor, permission: str) -> Decision:
     giving = [grant for grant in standing.grants if permit(grant.permissions, permission)]
     in_scope = actor.scopes is None or permit(actor.scopes, permission)
     return Decision(permission, standing, min(giving, key=_soonest_to_end_last, default=None), in_scope)
@@ -173,6 +175,23 @@ async def standings_of(tx: Tx, asked: Collection[tuple[Actor, Place]]) -> dict[t
             for number, each in enumerate(theirs, 1)
         }
     return found
+
+
+class Standings:
+    """What actors have in places, for requests that come together: one query for all that ask at one time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._together = Together(self._ask)
+
+    async def of(self, actor: Actor, place: Place) -> Standing:
+        """As `standing_of`."""
+        return await self._together.ask((actor, place))
+
+    async def _ask(self, asked: Sequence[tuple[Actor, Place]]) -> Sequence[Standing]:
+        async with self._database.reading() as tx:
+            found = await standings_of(tx, asked)
+        return [found[each] for each in asked]
 
 
 def _kind(actor: Actor) -> str:

@@ -62,6 +62,15 @@ class Creation:
         return self.drafts[0].project_id
 
 
+@dataclass(frozen=True)
+class Wish:
+    """A resource that a request's field refers to, by public id or by name."""
+
+    kind: "Kind"
+    reference: str
+    field: str
+
+
 class Admit(Protocol):
     """Checks a create request against what is there, makes its claims, and answers the spec to store of each draft."""
 
@@ -140,6 +149,7 @@ class Kind:
     title     what people call one of it, `title_plural` many; `columns` what a table of it shows beside what all kinds have
     spec      what is stored as what should be; ids in it are public text
     create    the body of a create request; `update` that of a PATCH (None: only labels and the name change)
+    refers    what a create request refers to, all of it or some: looked for before, along with what others refer to
     admit     claims and links at creation; `revise` the same at update, `restore` takes that back; `release` gives back
               what resources of the kind hold, once their absence is confirmed
     keeps     what of an update becomes the next version of the resource's secret; None: nothing
@@ -158,6 +168,7 @@ class Kind:
     summary: str
     spec: type[BaseModel]
     create: type[BaseModel] | None
+    refers: Callable[[Any], Sequence[Wish]] = lambda _request: ()
     admit: Admit = admit_anything
     update: type[BaseModel] | None = None
     revise: Revise | None = None

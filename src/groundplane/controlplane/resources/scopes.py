@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from groundplane.kernel.database import TENANT_ROLE, Question, Tx
+from groundplane.kernel.database import Question, Tx
+from groundplane.kernel.session import TENANT_ROLE
 
 _ENTER = f"""
     SELECT set_config('groundplane.organization', coalesce(organization_id::text, ''), true) AS organization,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -137,18 +136,9 @@ async def recall(tx: Tx, resource_ids: Collection[UUID]) -> Mapping[UUID, Resour
     return found
 
 
-@dataclass(frozen=True)
-class Wish:
-    """A resource that a request's field refers to, by public id or by name."""
-
-    kind: Kind
-    reference: str
-    field: str
-
-
 # Found by its id and by nothing else (OFFSET keeps other conditions out of it): a statement is planned once, perhaps when there
 # is little, and then another index seems as good, by which everything of a kind is read when there is much.
-_BY_ID = "(SELECT * FROM resource WHERE id = {} OFFSET 0) AS resource"
+BY_ID = "(SELECT * FROM resource WHERE id = {} OFFSET 0) AS resource"
 
 
 async def find(
@@ -168,7 +158,7 @@ async def find(
         by_name = f"name = $2 AND scope_id = ${len(values)}"
     place = " AND ".join(where)
     row = await tx.row(
-        f"""(SELECT {COLUMNS} FROM {_BY_ID.format("$3")} WHERE {place})
+        f"""(SELECT {COLUMNS} FROM {BY_ID.format("$3")} WHERE {place})
             UNION ALL (SELECT {COLUMNS} FROM resource WHERE {by_name} AND {place}) LIMIT 1""",  # noqa: S608  # our own columns
         *values,
     )
@@ -181,69 +171,6 @@ async def get(tx: Tx, kind: Kind, project_id: UUID | None, reference: str, *, or
     if resource is None:
         raise ResourceNotFoundError(f"There is no {kind.name.replace('_', ' ')} {reference!r} here. List what there is.")
     return resource
-
-
-async def refer(tx: Tx, kind: Kind, project_id: UUID | None, reference: str, *, field: str) -> Resource:
-    """What a request's field refers to: it must be there and wanted. Raises ReferenceNotFoundError."""
-    (resource,) = await refer_all(tx, project_id, [Wish(kind, reference, field)])
-    return resource
-
-
-# What attaches it, as the unique index `link_attachment` understands that.
-_HOLDER = """(SELECT holder.name FROM link JOIN resource AS holder ON holder.id = source_id
-              WHERE target_id = found.id AND (role = 'root' OR role = 'disk' OR role LIKE 'nic%') LIMIT 1)"""
-
-
-def holder_of(tx: Tx, resource: Resource) -> str | None:
-    """The name of the resource that something which was referred to is attached to; None while it is free."""
-    holder: str | None = tx.read["holders"][resource.id]
-    return holder
-
-
-async def refer_all(tx: Tx, project_id: UUID | None, wishes: Sequence[Wish]) -> Sequence[Resource]:
-    """What all fields of a request refer to, in one question; what this transaction has asked before is not asked again.
-
-    Raises ReferenceNotFoundError for the first that is not there.
-    """
-    known: dict[tuple[UUID | None, str, str], Resource] = tx.read.setdefault("references", {})
-    asked = [wish for wish in wishes if (project_id, wish.kind.name, wish.reference) not in known]
-    if asked:
-        for wish, resource in zip(asked, await _ask_for(tx, project_id, asked), strict=True):
-            known[project_id, wish.kind.name, wish.reference] = tx.read[resource.id] = resource
-    return [known[project_id, wish.kind.name, wish.reference] for wish in wishes]
-
-
-async def _ask_for(tx: Tx, project_id: UUID | None, wishes: Sequence[Wish]) -> Sequence[Resource]:
-    scope = "scope_id IS NULL" if project_id is None else "scope_id = $1"
-    within = "true" if project_id is None else "project_id = $1"
-    rows = await tx.fetch(
-        f"""SELECT number, {_HOLDER} AS holder, found.* FROM unnest($2::text[], $3::text[], $4::uuid[])
-                 WITH ORDINALITY AS wish (of_kind, of_name, of_id, number)
-            CROSS JOIN LATERAL (
-                (SELECT {COLUMNS} FROM {_BY_ID.format("of_id")} WHERE kind = of_kind AND deleted_at IS NULL AND {within})
-                UNION ALL
-                (SELECT {COLUMNS} FROM resource WHERE kind = of_kind AND name = of_name AND deleted_at IS NULL AND {scope})
-                LIMIT 1) AS found
-            WHERE $1::uuid IS NULL OR found.project_id = $1""",  # noqa: S608  # our own columns
-        project_id,
-        [wish.kind.name for wish in wishes],
-        [wish.reference for wish in wishes],
-        [parse_id(wish.kind.prefix, wish.reference) for wish in wishes],
-    )
-    found = {row["number"]: Resource.from_row(row) for row in rows}
-    for number, wish in enumerate(wishes, 1):
-        if number not in found or found[number].wanted == "absent":
-            raise _no_such(wish)
-    tx.read.setdefault("holders", {}).update({row["id"]: row["holder"] for row in rows})
-    return [found[number] for number, _ in enumerate(wishes, 1)]
-
-
-def _no_such(wish: Wish) -> ReferenceNotFoundError:
-    noun = wish.kind.name.replace("_", " ")
-    return ReferenceNotFoundError(
-        f"{wish.field}: there is no {noun} {wish.reference!r} in this project. Create it first, or correct the reference.",
-        context={"field": wish.field, "kind": wish.kind.name, "reference": wish.reference},
-    )
 
 
 async def revision_found(tx: Tx, resource_id: UUID) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from groundplane.controlplane.compute.vm.admission import admit, owned, release, restore, revise
+from groundplane.controlplane.compute.vm.admission import admit, owned, refers, release, restore, revise
 from groundplane.controlplane.compute.vm.models import VmObserved, VmRequest, VmSpec, VmUpdate
 from groundplane.controlplane.compute.vm.workflows import CREATE, DELETE, ENSURE
 from groundplane.controlplane.resources.kind import Action, Column, Kind
@@ -47,6 +47,7 @@ VM = Kind(
     create=VmRequest,
     update=VmUpdate,
     observed=VmObserved,
+    refers=refers,
     admit=admit,
     revise=revise,
     restore=restore,

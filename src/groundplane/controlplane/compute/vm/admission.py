@@ -10,11 +10,10 @@ from groundplane.controlplane.compute.vm.models import DiskSpec, NicSpec, VmRequ
 from groundplane.controlplane.fleet import placement
 from groundplane.controlplane.network.network import NETWORK
 from groundplane.controlplane.network.port import PORT, PortRequest
-from groundplane.controlplane.resources import store
-from groundplane.controlplane.resources.kind import Creation, Draft
+from groundplane.controlplane.resources import references, store
+from groundplane.controlplane.resources.kind import Creation, Draft, Wish
 from groundplane.controlplane.resources.problems import InUseError
 from groundplane.controlplane.resources.resource import Resource
-from groundplane.controlplane.resources.store import Wish
 from groundplane.controlplane.storage.image import IMAGE
 from groundplane.controlplane.storage.volume import VOLUME, VolumeRequest
 from groundplane.kernel.database import Tx
@@ -120,10 +119,14 @@ async def release(tx: Tx, resources: Sequence[Resource]) -> None:
     await placement.release_machines(tx, [resource.id for resource in resources])
 
 
-async def _look_up(creation: Creation, request: VmRequest) -> _References:
-    """Everything that the request names, in one question."""
+def refers(request: VmRequest) -> Sequence[Wish]:
+    """Everything that the request names."""
+    return [wish for group in _named(request).values() for wish in group]
+
+
+def _named(request: VmRequest) -> Mapping[str, Sequence[Wish]]:
     root, nics = request.root_volume, request.nics
-    named = {
+    return {
         "root": [Wish(VOLUME, root.volume, "root_volume.volume")] if root.volume else [],
         "image": [Wish(IMAGE, root.image, "root_volume.image")] if root.image else [],
         "volumes": [Wish(VOLUME, name, "volumes") for name in request.volumes],
@@ -131,8 +134,12 @@ async def _look_up(creation: Creation, request: VmRequest) -> _References:
         "networks": [Wish(NETWORK, nic.network, "nics.network") for nic in nics if nic.network],
         "keys": [Wish(SSH_KEY, name, "ssh_keys") for name in request.ssh_keys],
     }
-    wishes = [wish for group in named.values() for wish in group]
-    found = iter(await store.refer_all(creation.tx, creation.project_id, wishes))
+
+
+async def _look_up(creation: Creation, request: VmRequest) -> _References:
+    """Everything that the request names, in one question."""
+    named, nics = _named(request), request.nics
+    found = iter(await references.refer_all(creation.tx, creation.project_id, refers(request)))
     of = {name: [next(found) for _ in group] for name, group in named.items()}
     ports, networks = iter(of["ports"]), iter(of["networks"])
     return _References(
@@ -192,7 +199,7 @@ def _take(creation: Creation, request: VmRequest, found: _References) -> None:
     for part in parts:
         if ids.count(part.id) > 1:
             raise TwiceError(f"{part.name} is named twice. Name each volume and each port once.")
-        if holder := store.holder_of(creation.tx, part):
+        if holder := references.holder_of(creation.tx, part):
             raise InUseError(f"{part.name} belongs to machine {holder}. Choose another one, or delete that machine first.")
     creation.tx.refuse({"link_attachment": lambda _error: InUseError(
         "A volume or a port of the request was just given to another machine. Choose another one.")})  # fmt: skip

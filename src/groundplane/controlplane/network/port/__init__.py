@@ -16,11 +16,10 @@ from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.network.network import NETWORK
 from groundplane.controlplane.network.security_group import SECURITY_GROUP
 from groundplane.controlplane.network.subnet import SUBNET, Address, SubnetSpec
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import references, store
 from groundplane.controlplane.resources.fields import Id, Reference, Refers, Stored, Strict, example
-from groundplane.controlplane.resources.kind import Column, Creation, Kind
+from groundplane.controlplane.resources.kind import Column, Creation, Kind, Wish
 from groundplane.controlplane.resources.resource import Resource
-from groundplane.controlplane.resources.store import Wish
 from groundplane.kernel.database import CollidedError, Tx
 from groundplane.kernel.errors import ConflictError, InvalidRequestError
 
@@ -101,7 +100,7 @@ async def admit(creation: Creation, request: PortRequest) -> Sequence[PortSpec]:
         raise OneAddressError
     wishes = [Wish(NETWORK, request.network, "network")]
     wishes += [Wish(SECURITY_GROUP, name, "security_groups") for name in dict.fromkeys(request.security_groups)]
-    network, *groups = await store.refer_all(creation.tx, creation.project_id, wishes)
+    network, *groups = await references.refer_all(creation.tx, creation.project_id, wishes)
     subnet, addresses = await _claim_addresses(creation, network, request)
     group_ids = list(dict.fromkeys(group.id for group in groups))
     links = [(network.id, "network"), (subnet.id, "subnet"), *((group_id, "security_group") for group_id in group_ids)]
@@ -125,7 +124,7 @@ async def revise(tx: Tx, resource: Resource, request: PortUpdate) -> PortSpec:
     """Other groups: their links move with them."""
     spec = PortSpec.model_validate(resource.spec)
     wishes = [Wish(SECURITY_GROUP, name, "security_groups") for name in request.security_groups]
-    groups = await store.refer_all(tx, resource.project_id, wishes)
+    groups = await references.refer_all(tx, resource.project_id, wishes)
     return await _regroup(tx, resource, spec, list(dict.fromkeys(group.id for group in groups)))
 
 
@@ -192,7 +191,7 @@ async def _claim_addresses(
         await creation.tx.flush()  # those that this very request has claimed already must be seen
     named = None
     if request.subnet is not None:
-        named = (await store.refer(creation.tx, SUBNET, creation.project_id, request.subnet, field="subnet")).id
+        named = (await references.refer(creation.tx, SUBNET, creation.project_id, request.subnet, field="subnet")).id
     if request.address is not None:
         subnet, addresses = await _given_address(creation, network, named, IPv4Address(request.address))
     else:

@@ -12,7 +12,7 @@ from groundplane.controlplane.jobs.workflow import Move, Workflow, done
 from groundplane.controlplane.network.asking import ask_for, removal
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
 from groundplane.controlplane.network.ranges import ipv4_address, ipv4_range
-from groundplane.controlplane.resources import store
+from groundplane.controlplane.resources import references, store
 from groundplane.controlplane.resources.fields import Id, Reference, Refers, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Draft, Kind, one_by_one
 from groundplane.controlplane.resources.resource import Resource
@@ -69,7 +69,7 @@ class SubnetSpec(Strict):
 
 async def admit(creation: Creation, draft: Draft, request: SubnetRequest) -> SubnetSpec:
     """Claims its range in the network: no two subnets of a network overlap."""
-    network = await store.refer(creation.tx, NETWORK, creation.project_id, request.network, field="network")
+    network = await references.refer(creation.tx, NETWORK, creation.project_id, request.network, field="network")
     draft.cluster_id = network.cluster_id
     draft.links.append((network.id, "network"))
     span = IPv4Network(request.cidr)

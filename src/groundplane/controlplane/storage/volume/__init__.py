@@ -11,7 +11,7 @@ from groundplane.controlplane.fleet import placement
 from groundplane.controlplane.jobs.engine import NotCancellableError
 from groundplane.controlplane.jobs.job import Job
 from groundplane.controlplane.jobs.workflow import Absent, Ask, Move, Workflow, done
-from groundplane.controlplane.resources import quota, store
+from groundplane.controlplane.resources import quota, references, store
 from groundplane.controlplane.resources.fields import Id, Reference, Refers, Stored, Strict, example
 from groundplane.controlplane.resources.kind import Column, Creation, Kind
 from groundplane.controlplane.resources.problems import UnchangeableError
@@ -77,7 +77,7 @@ async def admit(creation: Creation, request: VolumeRequest) -> Sequence[VolumeSp
 
 
 async def _image(creation: Creation, request: VolumeRequest) -> Resource:
-    image = await store.refer(creation.tx, IMAGE, creation.project_id, request.image or "", field="image")
+    image = await references.refer(creation.tx, IMAGE, creation.project_id, request.image or "", field="image")
     needed = ImageSpec.model_validate(image.spec).virtual_size_bytes
     if needed > request.size_gib * GIB:
         raise ImageTooLargeError(
