@@ -23,7 +23,7 @@ class Asker:
         return [2 * number for number in numbers]
 
 
-async def begun(*questions: "asyncio.Task[int]") -> None:
+async def begun(*questions: asyncio.Future[int]) -> None:
     """Until all of them wait."""
     for _ in range(5):
         await asyncio.sleep(0)
@@ -33,9 +33,9 @@ async def begun(*questions: "asyncio.Task[int]") -> None:
 async def test_what_is_asked_while_others_wait_for_an_answer_goes_together_with_the_next() -> None:
     asker = Asker()
     together = Together(asker)
-    first = asyncio.create_task(together.ask(1))
+    first = together.ask(1)
     await begun(first)
-    later = [asyncio.create_task(together.ask(number)) for number in (2, 3, 2)]
+    later = [together.ask(number) for number in (2, 3, 2)]
     await begun(first, *later)
     assert asker.asked == [[1]]
     asker.let_go.set()
@@ -56,7 +56,7 @@ async def test_what_goes_wrong_is_told_to_those_who_asked_and_to_nobody_after_th
 async def test_who_is_cancelled_keeps_nobody_from_their_answer() -> None:
     asker = Asker()
     together = Together(asker)
-    gone, stays = (asyncio.create_task(together.ask(number)) for number in (1, 2))
+    gone, stays = (together.ask(number) for number in (1, 2))
     await begun(gone, stays)
     gone.cancel()
     asker.let_go.set()

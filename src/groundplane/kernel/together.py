@@ -19,13 +19,13 @@ class Together(Generic[Q, A]):
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def ask(self, question: Q) -> A:
-        """The answer, as it is after this was called."""
+    def ask(self, question: Q) -> asyncio.Future[A]:
+        """The answer, as it is after this was called. Whoever asks waits for it."""
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
         if self._asking is None:
             self._asking = asyncio.create_task(self._run())
-        return await answer
+        return answer
 
     async def _run(self) -> None:
         try:

@@ -86,9 +86,12 @@ class Operation:
     @asynccontextmanager
     async def _shared_transaction(self, wishes: Sequence[Wish]) -> AsyncIterator[Tx]:
         """Authorize, and look for what is referred to, along with others; then run the block in a transaction with others."""
-        await self._authorize_together()
-        sought = Sought(self.project_id, wishes)
-        found = await self.services.references.of(sought)
+        self.authorized = False
+        organization_id, self.project_id = self._place
+        place, sought = Place(organization_id, self.project_id), Sought(self.project_id, wishes)
+        answers = self.services.standings.of(self.actor, place), self.services.references.of(sought)
+        standing, found = await asyncio.gather(*answers)  # at the same time; what was found is nobody's who is refused
+        self._let_in(authorize_by(standing, self.actor, self.permission or ""))
         async with self.services.sharing.transaction(self.project_id, within=self.organization_id) as tx:
             know(tx, sought, found)
             self._tx = tx
@@ -195,26 +198,20 @@ class Operation:
         if self.permission is None:
             await require_enabled(tx, self.actor)
             await tx.fetch_along(along, "SELECT 1 AS one")
+            self.authorized = True
         else:
             organization_id, self.project_id = self._place
             scope = {"organization_id": organization_id, "project_id": self.project_id}
             entering = scopes.entering(organization_id, self.project_id)
             asked = along.along_with(entering) if along else entering
-            self.organization_id = await authorize(tx, self.actor, self.permission, **scope, along=asked)
+            self._let_in(await authorize(tx, self.actor, self.permission, **scope, along=asked))
             tx.within = self.organization_id
             if along:
                 along.answer = asked.answer
-            belongs_to(self.organization_id, self.project_id)
-        self.authorized = True
 
-    async def _authorize_together(self) -> None:
-        """As `_authorize` of a permission, in a question of its own that is asked for all who come at the same time."""
-        self.authorized = False
-        organization_id, self.project_id = self._place
-        standing = await self.services.standings.of(self.actor, Place(organization_id, self.project_id))
-        self.organization_id = authorize_by(standing, self.actor, self.permission or "")
-        belongs_to(self.organization_id, self.project_id)
-        self.authorized = True
+    def _let_in(self, organization_id: UUID | None) -> None:
+        self.organization_id, self.authorized = organization_id, True
+        belongs_to(organization_id, self.project_id)
 
     def _outcome(self, error: GroundplaneError) -> Outcome:
         denied = not self.authorized or isinstance(error, ForbiddenError | UnauthenticatedError)

@@ -1,5 +1,6 @@
 """The decision: may this actor do that there, and through which binding. Everything that is asked about access asks here."""
 
+from asyncio import Future
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -184,9 +185,9 @@ class Standings:
         self._database = database
         self._together = Together(self._ask)
 
-    async def of(self, actor: Actor, place: Place) -> Standing:
-        """As `standing_of`."""
-        return await self._together.ask((actor, place))
+    def of(self, actor: Actor, place: Place) -> Future[Standing]:
+        """As `standing_of`, to be waited for."""
+        return self._together.ask((actor, place))
 
     async def _ask(self, asked: Sequence[tuple[Actor, Place]]) -> Sequence[Standing]:
         async with self._database.reading() as tx:

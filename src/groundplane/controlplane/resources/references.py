@@ -1,5 +1,6 @@
 """What requests refer to, by public id or by name: looked for at once, and for requests that come together in one question."""
 
+from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -41,9 +42,9 @@ class References:
         self._database = database
         self._together = Together(self._find)
 
-    async def of(self, sought: Sought) -> Sequence[Found | None]:
-        """What there is of each wish now."""
-        return await self._together.ask(sought) if sought.wishes else ()
+    def of(self, sought: Sought) -> Future[Sequence[Found | None]]:
+        """What there is of each wish now, to be waited for."""
+        return self._together.ask(sought)
 
     async def _find(self, asked: Sequence[Sought]) -> Sequence[Sequence[Found | None]]:
         async with self._database.reading() as tx:
@@ -114,6 +115,8 @@ def _wanted(wish: Wish, found: Found | None) -> Resource:
 async def _find(tx: Tx, asked: Sequence[Sought]) -> Sequence[Sequence[Found | None]]:
     """What each asks for; all of them in projects, or all on the platform."""
     wishes = [(sought.project_id, wish) for sought in asked for wish in sought.wishes]
+    if not wishes:
+        return [()] * len(asked)
     rows = await tx.fetch(
         _ON_PLATFORM if wishes[0][0] is None else _IN_PROJECTS,
         [project_id for project_id, _ in wishes],
