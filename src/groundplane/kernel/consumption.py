@@ -66,7 +66,11 @@ class Consumption:
                     arrived, self._arrived = self._arrived[: self._batch], self._arrived[self._batch :]
                     if self._arrived:  # asked for twice, since the server had not forgotten us
                         self._awake.set()
-                    await self._top_up()  # the next ones come while the reader is at work on these
+                    try:
+                        await self._top_up()  # the next ones come while the reader is at work on these
+                    except asyncio.CancelledError:
+                        self._arrived = arrived + self._arrived  # not handed out: handed back
+                        raise
                     yield arrived
         finally:
             keeping.cancel()
