@@ -47,6 +47,8 @@ class References:
         return self._together.ask(sought)
 
     async def _find(self, asked: Sequence[Sought]) -> Sequence[Sequence[Found | None]]:
+        if not any(sought.wishes for sought in asked):
+            return [()] * len(asked)
         async with self._database.reading() as tx:
             return await _find(tx, asked)
 
@@ -115,8 +117,6 @@ def _wanted(wish: Wish, found: Found | None) -> Resource:
 async def _find(tx: Tx, asked: Sequence[Sought]) -> Sequence[Sequence[Found | None]]:
     """What each asks for; all of them in projects, or all on the platform."""
     wishes = [(sought.project_id, wish) for sought in asked for wish in sought.wishes]
-    if not wishes:
-        return [()] * len(asked)
     rows = await tx.fetch(
         _ON_PLATFORM if wishes[0][0] is None else _IN_PROJECTS,
         [project_id for project_id, _ in wishes],

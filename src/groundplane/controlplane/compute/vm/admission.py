@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -121,7 +122,7 @@ async def release(tx: Tx, resources: Sequence[Resource]) -> None:
 
 def refers(request: VmRequest) -> Sequence[Wish]:
     """Everything that the request names."""
-    return [wish for group in _named(request).values() for wish in group]
+    return list(chain.from_iterable(_named(request).values()))
 
 
 def _named(request: VmRequest) -> Mapping[str, Sequence[Wish]]:
@@ -139,7 +140,7 @@ def _named(request: VmRequest) -> Mapping[str, Sequence[Wish]]:
 async def _look_up(creation: Creation, request: VmRequest) -> _References:
     """Everything that the request names, in one question."""
     named, nics = _named(request), request.nics
-    found = iter(await references.refer_all(creation.tx, creation.project_id, refers(request)))
+    found = iter(await references.refer_all(creation.tx, creation.project_id, list(chain.from_iterable(named.values()))))
     of = {name: [next(found) for _ in group] for name, group in named.items()}
     ports, networks = iter(of["ports"]), iter(of["networks"])
     return _References(
