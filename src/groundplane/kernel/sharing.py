@@ -165,9 +165,10 @@ class _Lane:
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:
-        """One at a time."""
+        """One at a time, when all who come at one time are counted: half of them are written while the others ask."""
         self.waiting += 1
         try:
+            await asyncio.sleep(0)
             async with self._turn:
                 yield
         finally:
@@ -200,13 +201,13 @@ class _Lane:
                 await send_pile(shared.pile, shared.session.finish, haste=True)
             else:
                 await shared.session.commit()
-        except Exception as error:
-            await self._end(shared, error if shared.is_told(error) else BeginAloneError())
-        else:
-            await self._end(shared, None)
+            error: Exception | None = None
+        except Exception as raised:
+            error = raised if shared.is_told(raised) else BeginAloneError()
         finally:
             self._writing = None
-            self._commit_if_whole()
+            self._commit_if_whole()  # before the members are told: PostgreSQL need not wait for our answers
+        await self._end(shared, error)
 
     async def _end(self, shared: _Shared, error: Exception | None) -> None:
         """All of it is done, or nothing: tell everybody."""
