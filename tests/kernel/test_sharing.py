@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.kernel.test_database import NOTE, TAKE, THINGS, TakenError, names, put, take
+from tests.kernel.test_database import TAKE, THINGS, TakenError, names, put, take
 
 from groundplane.kernel import sharing
 from groundplane.kernel.database import (
@@ -165,19 +165,6 @@ async def test_claims_of_one_row_are_added_up(things: Database) -> None:
     assert await names(things) == ["a", "b"]
     assert kinds(await shared(where, making("c", then=claim))) == [None]
     assert kinds(await shared(where, making("d", then=claim))) == [UntoldRefusalError]
-
-
-async def test_members_know_which_row_another_wrote_behind_last(things: Database) -> None:
-    found: list[object] = []
-
-    async def note(tx: Tx) -> None:
-        found.append(tx.last_behind(NOTE, THINGS))
-        tx.behind(NOTE, THINGS, f"note {len(found)}")
-
-    async with things.transaction() as tx:
-        tx.insert("thing", {"id": THINGS, "name": "noted"})
-    await shared(Sharing(things), making("a", then=note), making("b", then=note))
-    assert found == [None, (THINGS, "note 1")]
 
 
 async def test_what_members_claim_they_know_of_each_other(things: Database) -> None:

@@ -165,7 +165,7 @@ class Tx:
     """The organization that this transaction was let into, and whose rows alone it sees."""
     ahead: Pile | None = None
     """What others have written behind who share this transaction, and joined it before; None if it is nobody else's."""
-    asked: dict[tuple[str, tuple[Hashable, ...]], Sequence[Row]] | None = None
+    asked: dict[Any, Any] | None = None
     """What was answered to those who joined before and asked for what is common to all; None if it is nobody else's."""
     _pile: Pile = field(default_factory=Pile)
     _fresh: dict[tuple[str, UUID], Json] = field(default_factory=dict)
@@ -174,6 +174,11 @@ class Tx:
     def now(self) -> datetime:
         """The database's clock, as well as this process knows it: for deadlines, never for what must be exact."""
         return self.clock()
+
+    @property
+    def remembered(self) -> dict[Any, Any]:
+        """What is known of rows that this transaction holds, for all who share it."""
+        return self.read if self.asked is None else self.asked
 
     async def fetch(self, sql: str, *values: object) -> Sequence[Row]:
         """All rows."""
@@ -212,7 +217,8 @@ class Tx:
             return await self.aside(sql, *values)
         if (sql, values) not in self.asked:
             self.asked[sql, values] = await self.aside(sql, *values)
-        return self.asked[sql, values]
+        rows: Sequence[Row] = self.asked[sql, values]
+        return rows
 
     async def one(self, sql: str, *values: object) -> Row:
         """The first row; LookupError when there is none."""
@@ -299,11 +305,6 @@ class Tx:
                 claimed.update(claim.amounts)
         return claimed
 
-    def last_behind(self, sql: str, *key: object) -> tuple[Any, ...] | None:
-        """The row for a statement that was written behind last with this key, by others who share this transaction too."""
-        rows = [row for pile in self._piles() if (row := pile.statements.get(sql, {}).get(key)) is not None]
-        return rows[-1] if rows else None
-
     def _piles(self) -> Sequence[Pile]:
         return (self._pile,) if self.ahead is None else (self.ahead, self._pile)
 
@@ -314,10 +315,6 @@ class Tx:
     def unwritten(self, table: str) -> Sequence[Json]:
         """The new rows of this table that will be written together, those too that are still to come."""
         return self._pile.inserts.setdefault(table, [])
-
-    def owes(self, table: str) -> bool:
-        """Are there new rows of this table that are not written yet?"""
-        return bool(self._pile.inserts.get(table))
 
     async def flush(self) -> None:
         """Send what is written behind. Raises what the violated constraint means, or asyncpg's own error."""

@@ -11,7 +11,7 @@ committed for anybody: each begins again alone, and learns there what is wrong w
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -20,7 +20,7 @@ from uuid import UUID
 
 import asyncpg
 
-from groundplane.kernel.database import BeginAloneError, Database, LostConnectionError, Pile, Row, Tx, send_pile
+from groundplane.kernel.database import BeginAloneError, Database, LostConnectionError, Pile, Tx, send_pile
 from groundplane.kernel.session import Session
 from groundplane.kernel.telemetry import child_span
 
@@ -46,7 +46,7 @@ class _Shared:
     committed: asyncio.Future[None]
     held: AsyncExitStack
     pile: Pile = field(default_factory=Pile)
-    asked: dict[Any, Sequence[Row]] = field(default_factory=dict)
+    asked: dict[Any, Any] = field(default_factory=dict)
     members: int = 0
     asking: bool = False
     """Is somebody at their turn in it?"""

@@ -16,14 +16,8 @@ from groundplane.controlplane.compute.vm.models import NicRequest, RootVolume, V
 from groundplane.controlplane.fleet.host import HostUpdate
 from groundplane.controlplane.fleet.placement import NoCapacityError, PoolFullError
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
-from groundplane.controlplane.network.port import (
-    PORT,
-    AddressOutsideError,
-    AddressTakenError,
-    NoAddressError,
-    NoSubnetError,
-    PortRequest,
-)
+from groundplane.controlplane.network.port import PORT, PortRequest
+from groundplane.controlplane.network.port.claims import AddressOutsideError, AddressTakenError, NoAddressError, NoSubnetError
 from groundplane.controlplane.network.security_group import SECURITY_GROUP, SecurityGroupSpec
 from groundplane.controlplane.network.subnet import SUBNET, SubnetOverlapError, SubnetRequest
 from groundplane.controlplane.resources import quota
@@ -288,10 +282,35 @@ async def test_every_mac_is_local_and_its_own(cloud: Cloud) -> None:
 async def test_two_ports_that_draw_the_same_mac_get_two(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     await lay_network(cloud)
     drawn = iter(["52:00:00:00:00:01", "52:00:00:00:00:01", "52:00:00:00:00:02"])
-    monkeypatch.setattr("groundplane.controlplane.network.port._new_mac", lambda: next(drawn))
+    monkeypatch.setattr("groundplane.controlplane.network.port.claims._new_mac", lambda: next(drawn))
     await cloud.made(PORT, PortRequest(network="lan"), name="first")
     second = await cloud.made(PORT, PortRequest(network="lan"), name="second")
     assert second.spec["mac"] == "52:00:00:00:00:02"
+
+
+async def test_the_cards_of_a_machine_get_addresses_of_their_own(cloud: Cloud) -> None:
+    """Given and free ones, of one subnet and of the next: nothing of what this transaction gave away is given again."""
+    await lay_network(cloud, cidr="10.0.0.0/29")
+    await cloud.made(SUBNET, SubnetRequest(network="lan", cidr="10.0.1.0/29"), name="more")
+    given = NicRequest(network="lan", address="10.0.0.3")
+    nics = [NicRequest(network="lan"), given, *(NicRequest(network="lan") for _ in range(5))]
+    await cloud.image()
+    await cloud.made(VM, machine().model_copy(update={"nics": nics}), name="router")
+    rows = await cloud.fetch("SELECT host(address) AS address FROM address ORDER BY address")
+    last = [f"10.0.0.{host}" for host in (2, 3, 4, 5, 6)] + ["10.0.1.2", "10.0.1.3"]
+    assert [row["address"] for row in rows] == last
+
+
+async def test_a_search_goes_round_and_finds_the_last_one(cloud: Cloud) -> None:
+    """Beyond what is looked at first, and behind where it began."""
+    await lay_network(cloud, cidr="10.0.0.0/25")
+    await cloud.make_many(PORT, PortRequest(network="lan"), 125, name="all")
+    await cloud.run()
+    await cloud.deleted((await cloud.named(PORT, "all-50")).id)
+    await cloud.execute("UPDATE subnet_range SET next_host = 100")
+    assert await _address(cloud, "last") == IPv4Address("10.0.0.51")
+    with pytest.raises(NoAddressError):
+        await cloud.make(PORT, PortRequest(network="lan"), name="more")
 
 
 async def test_a_large_subnet_is_not_searched_through(cloud: Cloud) -> None:

@@ -14,7 +14,8 @@ from groundplane.controlplane.compute.vm import VM
 from groundplane.controlplane.fleet.placement import NoCapacityError, PoolFullError
 from groundplane.controlplane.jobs.engine import ChangeInProgressError
 from groundplane.controlplane.network.network import NETWORK, NetworkSpec
-from groundplane.controlplane.network.port import PORT, AddressTakenError, NoAddressError, PortRequest
+from groundplane.controlplane.network.port import PORT, PortRequest
+from groundplane.controlplane.network.port.claims import AddressTakenError, NoAddressError
 from groundplane.controlplane.network.security_group import SECURITY_GROUP, Rule, SecurityGroupSpec
 from groundplane.controlplane.network.subnet import SUBNET, SubnetOverlapError, SubnetRequest
 from groundplane.controlplane.resources.manager import Outcome
