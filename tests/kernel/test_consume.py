@@ -173,6 +173,30 @@ async def test_a_reader_that_is_cancelled_loses_nothing(stream: Bus) -> None:
     await nothing_left(stream)
 
 
+async def test_a_reader_that_is_cancelled_while_it_asks_for_more_loses_nothing(
+    stream: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds a list then that it has given to nobody."""
+    publish, requests, asks = stream.nats.publish, 0, asyncio.Event()
+
+    async def hang_at_the_second(subject: str, *rest: bytes | str, **more: dict[str, str]) -> None:
+        nonlocal requests
+        requests += "MSG.NEXT" in subject
+        if "MSG.NEXT" in subject and requests == 2:
+            asks.set()
+            await asyncio.Event().wait()
+        await publish(subject, *rest, **more)  # type: ignore[arg-type]  # whatever it is given
+
+    monkeypatch.setattr(stream.nats, "publish", hang_at_the_second)
+    reading = asyncio.create_task(read(stream, 2, batch=2, seconds=30))
+    await tell(stream, range(2))
+    await asyncio.wait_for(asks.wait(), 10)
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert sorted(number for each in await read(stream, 2, seconds=AT_ONCE_SECONDS) for number in each) == [0, 1]
+    await nothing_left(stream)
+
+
 async def test_readers_share(stream: Bus) -> None:
     counts: Counter[int] = Counter()
 
