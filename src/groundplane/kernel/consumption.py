@@ -28,6 +28,8 @@ KEEP_SECONDS = 2.0
 """How often the server hears that messages which wait here for their reader are not lost. Less than any consumer's ack wait."""
 RETRY_SECONDS = 0.2
 END_SECONDS = 2.0
+LATE_SECONDS = 0.05
+"""How long what was on its way when we left may take."""
 
 HEARTBEAT = "100"
 TIME_IS_UP = "408"
@@ -142,8 +144,21 @@ class Consumption:
         self._renewing = True  # nothing more is asked for
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             async with asyncio.timeout(END_SECONDS):
+                await self._say_good_bye()
                 for inbox in self._inboxes:
                     await (inbox.drain() if self._client.is_connected else inbox.unsubscribe())  # type: ignore[no-untyped-call]
         with contextlib.suppress(nats.errors.Error):  # also what came before a server that was too slow to answer
             for message in self._arrived:
                 await message.nak()
+
+    async def _say_good_bye(self) -> None:
+        """Have the server send no more, and listen on: it may be sending already, even behind its answer to a PING.
+
+        `drain` stops to listen with that answer; nats-py has no other way to say this but its own.
+        """
+        if not self._client.is_connected:
+            return
+        for inbox in self._inboxes:
+            await self._client._send_unsubscribe(inbox._id)  # noqa: SLF001
+        await self._client.flush()
+        await asyncio.sleep(LATE_SECONDS)
