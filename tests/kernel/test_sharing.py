@@ -41,6 +41,15 @@ def making(name: str, *, then: Work | None = None) -> Work:
     return work
 
 
+def writing(name: str) -> Work:
+    """Makes a thing without asking anything."""
+
+    async def work(tx: Tx) -> None:
+        put(tx, name)
+
+    return work
+
+
 async def shared(where: Sharing, *works: Work, party: UUID = PARTY) -> list[BaseException | None]:
     """All of it at once, each as a member: what each raised."""
 
@@ -63,9 +72,12 @@ def kinds(outcomes: list[BaseException | None]) -> list[type | None]:
     return [None if each is None else type(each) for each in outcomes]
 
 
-async def test_what_comes_together_is_committed_together_half_of_it_while_the_others_ask(things: Database) -> None:
+@pytest.mark.parametrize("work", [making, writing])
+async def test_what_comes_together_is_committed_together_half_of_it_while_the_others_ask(
+    things: Database, work: Callable[[str], Work]
+) -> None:
     many = [f"it-{number}" for number in range(10)]
-    assert kinds(await shared(Sharing(things), *map(making, many))) == [None] * 10
+    assert kinds(await shared(Sharing(things), *map(work, many))) == [None] * 10
     assert await names(things) == many
     first, *others = await transactions(things)
     assert first == many[:5]

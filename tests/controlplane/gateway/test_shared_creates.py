@@ -16,6 +16,7 @@ from tests.controlplane.gateway.conftest import Api, Json
 from tests.controlplane.gateway.mutations import SPECS
 from tests.controlplane.kinds.scenarios import PREPARATIONS
 from tests.controlplane.resources.test_claims import limit, recount
+from tests.statements import all_statements
 
 from groundplane.controlplane.resources.kind import Wish
 from groundplane.controlplane.resources.organization import ORGANIZATION, OrganizationSpec
@@ -198,6 +199,19 @@ async def test_an_address_that_two_want_is_given_to_one(api: Api) -> None:
     )
     assert answered(answers[:3]) == {(202, None): 1, (409, "address_taken"): 2}
     assert answered(answers[3:]) == {(202, None): 3}
+
+
+async def test_those_who_share_a_transaction_hold_a_subnet_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, theirs = await furnished(api)
+    with all_statements(monkeypatch) as said:
+        asked = [post(each, f"port-{number}", "port", **GROUPLESS) for number in range(6) for each in (mine, theirs)]
+        answers: list[httpx.Response] = await asyncio.gather(*asked)
+    assert answered(answers) == {(202, None): 12}
+    given = [answer.json()["spec"] for answer in answers]
+    assert len({(spec["subnet"], spec["address"]) for spec in given}) == 12
+    shared = await api.cloud.value("SELECT count(DISTINCT (subnet_id, address.xmin::text)) FROM address")
+    assert shared < 12
+    assert sum("FOR UPDATE OF subnet_range" in statement for statement in said) == shared
 
 
 async def test_a_rule_that_counts_counts_those_too_that_come_together(api: Api) -> None:
