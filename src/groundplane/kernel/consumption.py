@@ -144,7 +144,8 @@ class Consumption:
         self._renewing = True  # nothing more is asked for
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             async with asyncio.timeout(END_SECONDS):
-                await self._say_good_bye()
+                if self._client.is_connected:
+                    await self._say_good_bye()
                 for inbox in self._inboxes:
                     await (inbox.drain() if self._client.is_connected else inbox.unsubscribe())  # type: ignore[no-untyped-call]
         with contextlib.suppress(nats.errors.Error):  # also what came before a server that was too slow to answer
@@ -156,9 +157,7 @@ class Consumption:
 
         `drain` stops to listen with that answer; nats-py has no other way to say this but its own.
         """
-        if not self._client.is_connected:
-            return
         for inbox in self._inboxes:
-            await self._client._send_unsubscribe(inbox._id)  # noqa: SLF001
+            await self._client._send_unsubscribe(inbox._id)  # noqa: SLF001  # see above
         await self._client.flush()
         await asyncio.sleep(LATE_SECONDS)

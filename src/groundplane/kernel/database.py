@@ -166,7 +166,7 @@ class Tx:
     ahead: Pile | None = None
     """What others have written behind who share this transaction, and joined it before; None if it is nobody else's."""
     asked: dict[Any, Any] | None = None
-    """What was answered to those who joined before and asked for what is common to all; None if it is nobody else's."""
+    """What those who joined before asked that is common to all, and what is `remembered`; None if it is nobody else's."""
     _pile: Pile = field(default_factory=Pile)
     _fresh: dict[tuple[str, UUID], Json] = field(default_factory=dict)
 
@@ -300,13 +300,10 @@ class Tx:
     def claimed(self, sql: str, key: UUID) -> Mapping[str, int]:
         """What is claimed of a row here and not taken yet, by others who share this transaction too."""
         claimed: Counter[str] = Counter()
-        for pile in self._piles():
+        for pile in (self._pile,) if self.ahead is None else (self.ahead, self._pile):
             if (claim := pile.claims.get(sql, {}).get(key)) is not None:
                 claimed.update(claim.amounts)
         return claimed
-
-    def _piles(self) -> Sequence[Pile]:
-        return (self._pile,) if self.ahead is None else (self.ahead, self._pile)
 
     def pending(self, table: str, row_id: UUID) -> Json | None:
         """The new row with this `id` that is not written yet."""

@@ -194,15 +194,15 @@ async def _hold(
     """
     known, asked = tx.remembered, (_HOLD, (network_id, named, after, around))
     if asked not in known:
-        rows = await tx.aside(_HOLD, *asked[1], count and count + _LOOK_AHEAD)
+        width = count + _LOOK_AHEAD if count else 0
+        rows = await tx.aside(_HOLD, *asked[1], width)
         if not rows:
             return None
         (row,) = rows
         spec = SubnetSpec.model_validate(row["spec"])
         span, gateway = IPv4Network(spec.cidr), IPv4Address(spec.gateway)
-        held = _Held(row["subnet_id"], span, gateway, row["next_host"], span.num_addresses - 2, list(row["free"]))
-        if count:
-            held.seen(min(held.at + count + _LOOK_AHEAD - 1, held.hosts))
+        held = _Held(row["subnet_id"], span, gateway, row["next_host"], span.num_addresses - 2, row["free"])
+        held.seen(min(held.at + width - 1, held.hosts))
         known[asked] = known.setdefault((_Held, held.id), held)
     subnet: _Held = known[asked]
     return subnet
